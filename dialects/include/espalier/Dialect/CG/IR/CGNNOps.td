@@ -1,0 +1,267 @@
+//===- CGNNOps.td - convolution, matmul, norms, pools ------*- tablegen -*-===//
+
+#ifndef ESPALIER_DIALECT_CG_IR_CGNNOPS_TD
+#define ESPALIER_DIALECT_CG_IR_CGNNOPS_TD
+
+include "espalier/Dialect/CG/IR/CGBase.td"
+
+//===----------------------------------------------------------------------===//
+// Convolution and matrix product
+//===----------------------------------------------------------------------===//
+
+defvar CG_ConvAttrs = (ins OptionalAttr<DenseI64ArrayAttr>:$strides, OptionalAttr<DenseI64ArrayAttr>:$pads,
+                           OptionalAttr<DenseI64ArrayAttr>:$dilations, OptionalAttr<I64Attr>:$groups);
+
+class CG_ConvLikeOp<string mnemonic, list<Trait> traits = []> : CG_ValueOp<mnemonic, traits> {
+  let extraClassDeclaration = shapeFunction # [{
+    /// Strides, pads {top, left, bottom, right}, dilations and groups, with defaults for what is absent.
+    ::espalier::cg::WindowAttrs getWindow();
+  }];
+}
+
+def CG_Conv2dOp : CG_ConvLikeOp<"conv2d", [CG_Differentiable, CG_Linear]> {
+  let summary = "2-D convolution (correlation), NCHW input and OIHW filter, no bias";
+  let description = [{
+    Absent `strides` and `dilations` mean 1, absent `pads` mean 0, absent `groups` means 1. `pads` are top, left,
+    bottom, right; padding is with zeros.
+
+    C1. `strides` and `dilations` have two entries >= 1, `pads` four >= 0, `groups` is >= 1.
+    C2. channels(input) = channels(filter) * groups.
+    C3. features(filter) is a multiple of `groups`.
+    C4. The padded input covers the dilated filter: extent(result, d) =
+        floor((extent(input, d) + pads - dilation * (extent(filter, d) - 1) - 1) / stride) + 1.
+
+    ```mlir
+    %y = cg.conv2d %x, %w strides [2, 2] pads [1, 1, 1, 1] : tensor<1x3x32x32xf32>, tensor<16x3x3x3xf32>
+    ```
+  }];
+  let arguments = !con((ins CG_FloatTensorOfRank<4>:$input, CG_FloatTensorOfRank<4>:$filter), CG_ConvAttrs);
+  let results = (outs CG_FloatTensorOfRank<4>:$result);
+  let assemblyFormat = [{
+    $input `,` $filter (`strides` $strides^)? (`pads` $pads^)? (`dilations` $dilations^)? (`groups` $groups^)?
+    attr-dict `:` type($input) `,` type($filter)
+  }];
+}
+def CG_Conv2dInputGradientOp : CG_ConvLikeOp<"conv2d_input_gradient", [CG_Differentiable]> {
+  let summary = "cotangent of `cg.conv2d`'s input (the transposed convolution)";
+  let description = [{
+    `like` gives the extents of the result; its values are not read.
+
+    C1. `cotangent` has the shape that `cg.conv2d` of `like` and `filter` gives.
+
+    ```mlir
+    %dx = cg.conv2d_input_gradient %dy, %w, %x pads [1, 1, 1, 1] : tensor<1x16x32x32xf32>, tensor<16x3x3x3xf32>, tensor<1x3x32x32xf32>
+    ```
+  }];
+  let arguments = !con((ins CG_FloatTensorOfRank<4>:$cotangent, CG_FloatTensorOfRank<4>:$filter,
+                            CG_FloatTensorOfRank<4>:$like), CG_ConvAttrs);
+  let results = (outs CG_FloatTensorOfRank<4>:$result);
+  let assemblyFormat = [{
+    $cotangent `,` $filter `,` $like (`strides` $strides^)? (`pads` $pads^)? (`dilations` $dilations^)?
+    (`groups` $groups^)? attr-dict `:` type($cotangent) `,` type($filter) `,` type($like)
+  }];
+}
+def CG_Conv2dFilterGradientOp : CG_ConvLikeOp<"conv2d_filter_gradient", [CG_Differentiable]> {
+  let summary = "cotangent of `cg.conv2d`'s filter";
+  let description = [{
+    `like` gives the extents of the result; its values are not read.
+
+    C1. `cotangent` has the shape that `cg.conv2d` of `input` and `like` gives.
+
+    ```mlir
+    %dw = cg.conv2d_filter_gradient %x, %dy, %w pads [1, 1, 1, 1] : tensor<1x3x32x32xf32>, tensor<1x16x32x32xf32>, tensor<16x3x3x3xf32>
+    ```
+  }];
+  let arguments = !con((ins CG_FloatTensorOfRank<4>:$input, CG_FloatTensorOfRank<4>:$cotangent,
+                            CG_FloatTensorOfRank<4>:$like), CG_ConvAttrs);
+  let results = (outs CG_FloatTensorOfRank<4>:$result);
+  let assemblyFormat = [{
+    $input `,` $cotangent `,` $like (`strides` $strides^)? (`pads` $pads^)? (`dilations` $dilations^)?
+    (`groups` $groups^)? attr-dict `:` type($input) `,` type($cotangent) `,` type($like)
+  }];
+}
+
+def CG_MatmulOp : CG_ValueOp<"matmul", [CG_Differentiable, CG_Linear]> {
+  let summary = "matrix product of the last two dimensions";
+  let description = [{
+    `transpose_a` and `transpose_b` read that operand with its last two dimensions swapped.
+
+    C1. Operands have rank >= 2. `rhs` has rank 2, or the leading extents of `lhs`.
+    C2. The contracted extents are equal, and so are the element types.
+
+    ```mlir
+    %y = cg.matmul %x, %w transpose_b : tensor<8x64xf32>, tensor<10x64xf32>
+    ```
+  }];
+  let arguments = (ins CG_FloatTensor:$lhs, CG_FloatTensor:$rhs, UnitAttr:$transpose_a, UnitAttr:$transpose_b);
+  let results = (outs CG_FloatTensor:$result);
+  let assemblyFormat = [{
+    $lhs `,` $rhs (`transpose_a` $transpose_a^)? (`transpose_b` $transpose_b^)? attr-dict `:` type($lhs) `,` type($rhs)
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Batch normalisation and dropout
+//===----------------------------------------------------------------------===//
+
+def CG_BatchNormOp : CG_ValueOp<"batch_norm"> {
+  let summary = "batch normalisation that does not say whether it trains";
+  let description = [{
+    Replaced by `cg-specialize`: by `cg.batch_norm_inference`, or by `cg.batch_norm_training` and an update of the
+    states behind `mean` and `variance`, `new = (1 - momentum) * old + momentum * batch`, where the batch variance is the
+    unbiased one. Evaluation and cost are those of inference.
+
+    C1. `input` has rank >= 2; the other operands are vectors over its dimension 1.
+    C2. `epsilon` >= 0 and `momentum` lies in [0, 1].
+
+    ```mlir
+    %y = cg.batch_norm %x, %scale, %shift, %mean, %var {epsilon = 1.0e-05 : f64, momentum = 0.1 : f64}
+      : tensor<8x16x4x4xf32>, tensor<16xf32>
+    ```
+  }];
+  let arguments = (ins CG_FloatTensor:$input, CG_FloatTensorOfRank<1>:$scale, CG_FloatTensorOfRank<1>:$shift,
+                       CG_FloatTensorOfRank<1>:$mean, CG_FloatTensorOfRank<1>:$variance, F64Attr:$epsilon,
+                       F64Attr:$momentum);
+  let results = (outs CG_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $scale `,` $shift `,` $mean `,` $variance attr-dict `:` type($input) `,` type($scale) `,` type($shift)
+    `,` type($mean) `,` type($variance)
+  }];
+}
+def CG_BatchNormInferenceOp : CG_ValueOp<"batch_norm_inference", [CG_Differentiable, CG_Linear]> {
+  let summary = "`(x - mean) / sqrt(variance + epsilon) * scale + shift`, by channel";
+  let description = [{
+    C1. `input` has rank >= 2; the other operands are vectors over its dimension 1. `epsilon` >= 0.
+
+    ```mlir
+    %y = cg.batch_norm_inference %x, %scale, %shift, %mean, %var {epsilon = 1.0e-05 : f64}
+      : tensor<8x16x4x4xf32>, tensor<16xf32>, tensor<16xf32>, tensor<16xf32>, tensor<16xf32>
+    ```
+  }];
+  let arguments = (ins CG_FloatTensor:$input, CG_FloatTensorOfRank<1>:$scale, CG_FloatTensorOfRank<1>:$shift,
+                       CG_FloatTensorOfRank<1>:$mean, CG_FloatTensorOfRank<1>:$variance, F64Attr:$epsilon);
+  let results = (outs CG_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $scale `,` $shift `,` $mean `,` $variance attr-dict `:` type($input) `,` type($scale) `,` type($shift)
+    `,` type($mean) `,` type($variance)
+  }];
+}
+def CG_BatchNormTrainingOp : CG_ValueOp<"batch_norm_training", [CG_Differentiable]> {
+  let summary = "batch normalisation with the batch's own statistics, which are results too";
+  let description = [{
+    `mean` and `variance` (the biased one, divided by the number of elements) are over all dimensions but 1. Cotangents
+    of the statistics are followed as well.
+
+    C1. `input` has rank >= 2; the other operands are vectors over its dimension 1. `epsilon` >= 0.
+
+    ```mlir
+    %y, %mean, %var = cg.batch_norm_training %x, %scale, %shift {epsilon = 1.0e-05 : f64}
+      : tensor<8x16x4x4xf32>, tensor<16xf32>, tensor<16xf32>
+    ```
+  }];
+  let arguments = (ins CG_FloatTensor:$input, CG_FloatTensorOfRank<1>:$scale, CG_FloatTensorOfRank<1>:$shift,
+                       F64Attr:$epsilon);
+  let results = (outs CG_FloatTensor:$result, CG_FloatTensorOfRank<1>:$mean, CG_FloatTensorOfRank<1>:$variance);
+  let assemblyFormat = [{
+    $input `,` $scale `,` $shift attr-dict `:` type($input) `,` type($scale) `,` type($shift)
+  }];
+}
+def CG_DropoutOp : CG_ValueOp<"dropout"> {
+  let summary = "dropout that does not say whether it trains";
+  let description = [{
+    Replaced by `cg-specialize`: by its input in inference; in training by zeros with probability `rate` and
+    `x / (1 - rate)` elsewhere, drawn from `cg.random_uniform` under `key`. Evaluation is that of inference.
+
+    C1. `rate` lies in [0, 1).
+
+    ```mlir
+    %y = cg.dropout "classifier.2" %x {rate = 0.5 : f64} : tensor<8x64xf32>
+    ```
+  }];
+  let arguments = (ins StrAttr:$key, CG_FloatTensor:$input, F64Attr:$rate);
+  let results = (outs CG_FloatTensor:$result);
+  let assemblyFormat = "$key $input attr-dict `:` type($input)";
+}
+
+//===----------------------------------------------------------------------===//
+// Pools
+//===----------------------------------------------------------------------===//
+
+defvar CG_PoolAttrs = (ins DenseI64ArrayAttr:$kernel, OptionalAttr<DenseI64ArrayAttr>:$strides,
+                           OptionalAttr<DenseI64ArrayAttr>:$pads, UnitAttr:$ceil_mode);
+
+class CG_PoolOp<string mnemonic, list<Trait> traits> : CG_ValueOp<mnemonic, traits> {
+  let arguments = !con((ins CG_FloatTensorOfRank<4>:$input), CG_PoolAttrs);
+  let results = (outs CG_FloatTensorOfRank<4>:$result);
+  let assemblyFormat = [{
+    $input `kernel` $kernel (`strides` $strides^)? (`pads` $pads^)? (`ceil_mode` $ceil_mode^)? attr-dict
+    `:` type($input)
+  }];
+  let extraClassDeclaration = shapeFunction # [{
+    ::espalier::cg::WindowAttrs getWindow();
+  }];
+}
+class CG_PoolGradientOp<string mnemonic> : CG_ValueOp<mnemonic> {
+  let arguments = !con((ins CG_FloatTensorOfRank<4>:$cotangent, CG_FloatTensorOfRank<4>:$input), CG_PoolAttrs);
+  let results = (outs CG_FloatTensorOfRank<4>:$result);
+  let assemblyFormat = [{
+    $cotangent `,` $input `kernel` $kernel (`strides` $strides^)? (`pads` $pads^)? (`ceil_mode` $ceil_mode^)? attr-dict
+    `:` type($cotangent) `,` type($input)
+  }];
+  let extraClassDeclaration = shapeFunction # [{
+    ::espalier::cg::WindowAttrs getWindow();
+  }];
+}
+
+def CG_MaxPool2dOp : CG_PoolOp<"max_pool2d", [CG_Differentiable]> {
+  let summary = "maximum over windows, NCHW; padding never wins";
+  let description = [{
+    Absent `strides` equal `kernel`, absent `pads` (top, left, bottom, right) are 0. With `ceil_mode` the last window may
+    reach beyond the padded input, if it starts inside the input or the left padding.
+
+    C1. `kernel` and `strides` have two entries >= 1; `pads` four in [0, kernel / 2].
+    C2. The padded input covers the window.
+
+    ```mlir
+    %y = cg.max_pool2d %x kernel [3, 3] strides [2, 2] pads [1, 1, 1, 1] : tensor<1x64x112x112xf32>
+    ```
+  }];
+}
+def CG_MaxPool2dGradientOp : CG_PoolGradientOp<"max_pool2d_gradient"> {
+  let summary = "cotangent of `cg.max_pool2d`: goes to the first maximum of each window, in row-major order";
+  let description = [{
+    C1. `cotangent` has the shape that pooling `input` gives.
+
+    ```mlir
+    %dx = cg.max_pool2d_gradient %dy, %x kernel [2, 2] : tensor<1x64x16x16xf32>, tensor<1x64x32x32xf32>
+    ```
+  }];
+}
+def CG_AvgPool2dOp : CG_PoolOp<"avg_pool2d", [CG_Differentiable, CG_Linear]> {
+  let summary = "mean over windows, NCHW; padding counts as zeros";
+  let description = [{
+    Attributes as in `cg.max_pool2d`. Every window divides by kernel height times width, but windows that `ceil_mode`
+    lets reach beyond the padded input divide by the part inside it, as in PyTorch.
+
+    C1. `kernel` and `strides` have two entries >= 1; `pads` four in [0, kernel / 2].
+    C2. The padded input covers the window.
+
+    ```mlir
+    %y = cg.avg_pool2d %x kernel [2, 2] : tensor<1x64x32x32xf32>
+    ```
+  }];
+}
+def CG_AvgPool2dGradientOp : CG_PoolGradientOp<"avg_pool2d_gradient"> {
+  let summary = "cotangent of `cg.avg_pool2d`: spread evenly over each window";
+  let description = [{
+    Only the extents of `input` are read.
+
+    C1. `cotangent` has the shape that pooling `input` gives.
+
+    ```mlir
+    %dx = cg.avg_pool2d_gradient %dy, %x kernel [2, 2] : tensor<1x64x16x16xf32>, tensor<1x64x32x32xf32>
+    ```
+  }];
+}
+
+#endif // ESPALIER_DIALECT_CG_IR_CGNNOPS_TD

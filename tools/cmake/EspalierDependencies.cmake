@@ -7,6 +7,11 @@ include(AddLLVM)
 include(AddMLIR)
 separate_arguments(LLVM_DEFINITIONS_LIST NATIVE_COMMAND ${LLVM_DEFINITIONS})
 
+# Code generation links in process. (Two archives of lld; its package file needs the find_package of LLVM repeated.)
+find_library(ESPALIER_LLD_ELF lldELF HINTS ${LLVM_LIBRARY_DIR} REQUIRED)
+find_library(ESPALIER_LLD_COMMON lldCommon HINTS ${LLVM_LIBRARY_DIR} REQUIRED)
+set(ESPALIER_LLD_LIBRARIES ${ESPALIER_LLD_ELF} ${ESPALIER_LLD_COMMON})
+
 find_package(fmt 9 REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(tomlplusplus 3.3 REQUIRED)

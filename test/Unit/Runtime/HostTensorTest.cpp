@@ -40,7 +40,8 @@ TEST(HostTensorTest, ImpossibleSizesAreErrors) {
   expectFailure(HostTensor::create(DType::F32, {2, -1}), StatusCode::InvalidInput, "f32[2, -1]");
   expectFailure(HostTensor::create(DType::I8, {1LL << 62, 4}), StatusCode::InvalidInput, "overflows");
   expectFailure(HostTensor::create(DType::F64, {1LL << 61}), StatusCode::InvalidInput, "overflows");
-  expectFailure(HostTensor::create(DType::I8, {1LL << 62}), StatusCode::Environment, "i8[4611686018427387904]: it needs 4.0 EiB");
+  expectFailure(HostTensor::create(DType::I8, {1LL << 62}), StatusCode::Environment,
+                "i8[4611686018427387904]: it needs 4.0 EiB");
 }
 
 TEST(HostTensorTest, DTypeNamesRoundTrip) {

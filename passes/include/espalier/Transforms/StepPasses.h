@@ -1,0 +1,37 @@
+//===- StepPasses.h - from mode-free graphs to pure step functions -*- C++ -*-===//
+
+#ifndef ESPALIER_TRANSFORMS_STEPPASSES_H
+#define ESPALIER_TRANSFORMS_STEPPASSES_H
+
+#include "espalier/Dialect/CG/IR/CGOps.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/Pass.h"
+
+namespace espalier::cg {
+
+enum class Mode { Training, Inference };
+enum class OptimizerKind { SGD, Adam, AdamW };
+
+/// Attributes that `cg-functionalize` leaves on arguments and results.
+inline constexpr llvm::StringLiteral roleAttrName = "cg.role";
+inline constexpr llvm::StringLiteral pathAttrName = "cg.path";
+inline constexpr llvm::StringLiteral slotAttrName = "cg.slot";
+inline constexpr llvm::StringLiteral initAttrName = "cg.init";
+inline constexpr llvm::StringLiteral tiedAttrName = "cg.tied";
+/// The module path an op was written in, such as "layer1.0.conv1"; for reports alone.
+inline constexpr llvm::StringLiteral scopeAttrName = "cg.scope";
+
+#define GEN_PASS_DECL
+#include "espalier/Transforms/StepPasses.h.inc"
+
+#define GEN_PASS_REGISTRATION
+#include "espalier/Transforms/StepPasses.h.inc"
+
+/// Infers the type of every op of `graph` anew, in order, from its argument types, and sets the graph's results to
+/// match. Fails, having emitted an error, where the ops no longer fit together.
+mlir::LogicalResult inferTypesAnew(GraphOp graph);
+
+} // namespace espalier::cg
+
+#endif // ESPALIER_TRANSFORMS_STEPPASSES_H

@@ -1,0 +1,106 @@
+//===- ApplyOptimizer.cpp - update every parameter that has a gradient ----===//
+
+#include "espalier/Transforms/StepPasses.h"
+
+#include "llvm/ADT/StringMap.h"
+
+using namespace mlir;
+using namespace espalier::cg;
+
+namespace espalier::cg {
+#define GEN_PASS_DEF_APPLYOPTIMIZER
+#include "espalier/Transforms/StepPasses.h.inc"
+} // namespace espalier::cg
+
+namespace {
+
+/// Arithmetic on tensors and numbers, for formulas that read like the papers'.
+class Formula {
+public:
+  Formula(OpBuilder &builder, Location loc) : builder(builder), loc(loc) {}
+
+  Value add(Value a, Value b) { return AddOp::create(builder, loc, a, b); }
+  Value sub(Value a, Value b) { return SubOp::create(builder, loc, a, b); }
+  Value mul(Value a, Value b) { return MulOp::create(builder, loc, a, b); }
+  Value mul(Value a, double b) { return mul(a, number(a, b)); }
+  Value div(Value a, Value b) { return DivOp::create(builder, loc, a, b); }
+  Value sqrt(Value a) { return SqrtOp::create(builder, loc, a); }
+  Value number(Value like, double value) { return createScalar(builder, loc, like, value); }
+  /// a + b * scale
+  Value addScaled(Value a, Value b, double scale) { return scale == 0.0 ? a : add(a, mul(b, scale)); }
+
+  OpBuilder &builder;
+  Location loc;
+};
+
+struct ApplyOptimizer final : espalier::cg::impl::ApplyOptimizerBase<ApplyOptimizer> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    Block &body = getOperation().getBody().front();
+    llvm::StringMap<ParameterOp> parameters;
+    for (ParameterOp parameter : body.getOps<ParameterOp>())
+      parameters.try_emplace(parameter.getPath(), parameter);
+    OpBuilder builder(body.getTerminator());
+    for (ParameterGradientOp mark : llvm::to_vector(body.getOps<ParameterGradientOp>())) {
+      ParameterOp parameter = parameters.lookup(mark.getPath());
+      if (!parameter) {
+        mark.emitOpError("expects a parameter '") << mark.getPath() << "' in the graph, but there is none";
+        return signalPassFailure();
+      }
+      Formula f(builder, mark.getLoc());
+      Value updated =
+          kind == OptimizerKind::SGD ? sgd(f, parameter, mark.getResult()) : adam(f, parameter, mark.getResult());
+      ParameterUpdateOp::create(builder, mark.getLoc(), mark.getPathAttr(), updated);
+    }
+  }
+
+private:
+  Value hyper(Formula &f, ParameterOp parameter, StringRef name) {
+    auto type = RankedTensorType::get({}, parameter.getType().getElementType());
+    return HyperOp::create(f.builder, f.loc, type, name);
+  }
+
+  /// The old value of a slot; `update` stores the new one.
+  Value slot(Formula &f, ParameterOp parameter, StringRef name) {
+    auto zero = FillAttr::get(f.builder.getContext(), f.builder.getF64FloatAttr(0.0));
+    return StateOp::create(f.builder, f.loc, parameter.getType(), parameter.getPathAttr(),
+                           f.builder.getStringAttr(name), zero);
+  }
+  void update(Formula &f, ParameterOp parameter, StringRef name, Value value) {
+    UpdateOp::create(f.builder, f.loc, parameter.getPathAttr(), f.builder.getStringAttr(name), value);
+  }
+
+  Value sgd(Formula &f, ParameterOp parameter, Value gradient) {
+    Value direction = f.addScaled(gradient, parameter, weightDecay);
+    if (momentum != 0.0) {
+      Value velocity = f.add(f.mul(slot(f, parameter, "momentum"), momentum), direction);
+      update(f, parameter, "momentum", velocity);
+      direction = nesterov ? f.addScaled(direction, velocity, momentum) : velocity;
+    }
+    return f.sub(parameter, f.mul(direction, hyper(f, parameter, "learning_rate")));
+  }
+
+  Value adam(Formula &f, ParameterOp parameter, Value gradient) {
+    Value rate = hyper(f, parameter, "learning_rate"), step = hyper(f, parameter, "step");
+    Value one = f.number(rate, 1.0), start = parameter;
+    if (kind == OptimizerKind::Adam)
+      gradient = f.addScaled(gradient, parameter, weightDecay);
+    else if (weightDecay != 0.0)
+      start = f.mul(start, f.sub(one, f.mul(rate, weightDecay)));
+
+    Value first = f.add(f.mul(slot(f, parameter, "first_moment"), beta1), f.mul(gradient, 1.0 - beta1));
+    Value second =
+        f.add(f.mul(slot(f, parameter, "second_moment"), beta2), f.mul(f.mul(gradient, gradient), 1.0 - beta2));
+    update(f, parameter, "first_moment", first);
+    update(f, parameter, "second_moment", second);
+    auto correction = [&](double beta) {
+      return f.sub(one, PowerOp::create(f.builder, f.loc, f.number(step, beta), step));
+    };
+    Value deviation = f.div(f.sqrt(second), f.sqrt(correction(beta2)));
+    Value denominator = f.add(deviation, f.number(deviation, epsilon));
+    Value stepSize = f.div(rate, correction(beta1));
+    return f.sub(start, f.mul(f.div(first, denominator), stepSize));
+  }
+};
+} // namespace

@@ -1,0 +1,80 @@
+//===- BindSizes.cpp - give symbolic sizes a number -----------------------===//
+
+#include "espalier/Transforms/StepPasses.h"
+
+#include "llvm/ADT/StringMap.h"
+
+using namespace mlir;
+using namespace espalier::cg;
+
+namespace espalier::cg {
+#define GEN_PASS_DEF_BINDSIZES
+#include "espalier/Transforms/StepPasses.h.inc"
+} // namespace espalier::cg
+
+LogicalResult espalier::cg::inferTypesAnew(GraphOp graph) {
+  for (Operation &op : graph.getBody().front()) {
+    auto inferable = dyn_cast<InferTypeOpInterface>(op);
+    if (!inferable) {
+      // Marks and updates repeat the type of what they hold.
+      if (auto gradient = dyn_cast<ParameterGradientOp>(op))
+        gradient.getResult().setType(gradient.getGradient().getType());
+      continue;
+    }
+    SmallVector<Type> types;
+    if (failed(inferable.inferReturnTypes(op.getContext(), op.getLoc(), op.getOperands(),
+                                          op.getDiscardableAttrDictionary(), op.getPropertiesStorage(), op.getRegions(),
+                                          types)))
+      return failure();
+    for (auto [result, type] : llvm::zip_equal(op.getResults(), types))
+      result.setType(type);
+  }
+  SmallVector<Type> results(graph.getBody().front().getTerminator()->getOperandTypes());
+  graph.setFunctionType(FunctionType::get(graph.getContext(), graph.getBody().getArgumentTypes(), results));
+  return success();
+}
+
+namespace {
+struct BindSizes final : espalier::cg::impl::BindSizesBase<BindSizes> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    llvm::StringMap<int64_t> numbers;
+    for (const std::string &binding : sizes) {
+      auto [name, text] = StringRef(binding).split('=');
+      int64_t number;
+      if (name.empty() || text.getAsInteger(10, number) || number < 1) {
+        getOperation().emitError("expects a size as NAME=NUMBER with a number >= 1, but got '") << binding << "'";
+        return signalPassFailure();
+      }
+      numbers[name] = number;
+    }
+    for (GraphOp graph : getOperation().getOps<GraphOp>())
+      if (failed(bind(graph, numbers)))
+        return signalPassFailure();
+  }
+
+  static LogicalResult bind(GraphOp graph, const llvm::StringMap<int64_t> &numbers) {
+    bool changed = false;
+    for (BlockArgument argument : graph.getArguments()) {
+      auto dims = graph.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), GraphOp::getDimsAttrName());
+      if (!dims)
+        continue;
+      auto type = cast<RankedTensorType>(argument.getType());
+      SmallVector<int64_t> extents(type.getShape());
+      SmallVector<Attribute> names(dims.getValue());
+      for (auto [extent, name] : llvm::zip_equal(extents, names)) {
+        auto number = numbers.find(cast<StringAttr>(name).getValue());
+        if (number == numbers.end())
+          continue;
+        extent = number->second;
+        name = StringAttr::get(graph.getContext(), std::to_string(extent));
+        changed = true;
+      }
+      argument.setType(type.clone(extents));
+      graph.setArgAttr(argument.getArgNumber(), GraphOp::getDimsAttrName(), ArrayAttr::get(graph.getContext(), names));
+    }
+    return changed ? inferTypesAnew(graph) : success();
+  }
+};
+} // namespace

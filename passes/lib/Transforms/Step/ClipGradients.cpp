@@ -1,0 +1,47 @@
+//===- ClipGradients.cpp - bound the joint norm of all gradients ----------===//
+
+#include "espalier/Transforms/StepPasses.h"
+
+using namespace mlir;
+using namespace espalier::cg;
+
+namespace espalier::cg {
+#define GEN_PASS_DEF_CLIPGRADIENTS
+#include "espalier/Transforms/StepPasses.h.inc"
+} // namespace espalier::cg
+
+namespace {
+struct ClipGradients final : espalier::cg::impl::ClipGradientsBase<ClipGradients> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    if (!(norm > 0.0)) {
+      getOperation().emitError("expects a norm > 0 to clip gradients to, but got ") << norm;
+      return signalPassFailure();
+    }
+    Block &body = getOperation().getBody().front();
+    auto marks = llvm::to_vector(body.getOps<ParameterGradientOp>());
+    if (marks.empty())
+      return;
+    OpBuilder builder(body.getTerminator());
+    Location loc = getOperation().getLoc();
+    Value total;
+    for (ParameterGradientOp mark : marks) {
+      Value square = MulOp::create(builder, loc, mark.getResult(), mark.getResult());
+      SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(0, mark.getType().getRank()));
+      Value sum = ReduceSumOp::create(builder, loc, square, builder.getDenseI64ArrayAttr(axes), /*keep_dims=*/nullptr);
+      total = total ? AddOp::create(builder, loc, total, sum).getResult() : sum;
+    }
+    auto number = [&](double value) { return createScalar(builder, loc, total, value); };
+    Value length = AddOp::create(builder, loc, SqrtOp::create(builder, loc, total), number(1e-6));
+    Value factor = MinimumOp::create(builder, loc, DivOp::create(builder, loc, number(norm), length), number(1.0));
+    for (ParameterGradientOp mark : marks) {
+      // The mark moves behind the clipping, so that what follows, and whoever reads gradients, sees the clipped value.
+      Value clipped = MulOp::create(builder, loc, mark.getGradient(), factor);
+      ParameterGradientOp::create(builder, mark.getLoc(), mark.getPathAttr(), clipped);
+      mark.getResult().replaceAllUsesWith(mark.getGradient());
+      mark.erase();
+    }
+  }
+};
+} // namespace

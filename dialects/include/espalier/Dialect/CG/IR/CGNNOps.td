@@ -26,9 +26,9 @@ def CG_Conv2dOp : CG_ConvLikeOp<"conv2d", [CG_Differentiable, CG_Linear]> {
     bottom, right; padding is with zeros.
 
     C1. `strides` and `dilations` have two entries >= 1, `pads` four >= 0, `groups` is >= 1.
-    C2. channels(input) = channels(filter) * groups.
+    C2. Element types are equal, and channels(input) = channels(filter) * groups.
     C3. features(filter) is a multiple of `groups`.
-    C4. The padded input covers the dilated filter: extent(result, d) =
+    C4. The padded input covers the dilated filter, which has a tap: extent(result, d) =
         floor((extent(input, d) + pads - dilation * (extent(filter, d) - 1) - 1) / stride) + 1.
 
     ```mlir
@@ -111,12 +111,12 @@ def CG_BatchNormOp : CG_ValueOp<"batch_norm"> {
     states behind `mean` and `variance`, `new = (1 - momentum) * old + momentum * batch`, where the batch variance is the
     unbiased one. Evaluation and cost are those of inference.
 
-    C1. `input` has rank >= 2; the other operands are vectors over its dimension 1.
+    C1. `input` has rank >= 2; the other operands are vectors over its dimension 1, of its element type.
     C2. `epsilon` >= 0 and `momentum` lies in [0, 1].
 
     ```mlir
     %y = cg.batch_norm %x, %scale, %shift, %mean, %var {epsilon = 1.0e-05 : f64, momentum = 0.1 : f64}
-      : tensor<8x16x4x4xf32>, tensor<16xf32>
+      : tensor<8x16x4x4xf32>, tensor<16xf32>, tensor<16xf32>, tensor<16xf32>, tensor<16xf32>
     ```
   }];
   let arguments = (ins CG_FloatTensor:$input, CG_FloatTensorOfRank<1>:$scale, CG_FloatTensorOfRank<1>:$shift,
@@ -127,11 +127,13 @@ def CG_BatchNormOp : CG_ValueOp<"batch_norm"> {
     $input `,` $scale `,` $shift `,` $mean `,` $variance attr-dict `:` type($input) `,` type($scale) `,` type($shift)
     `,` type($mean) `,` type($variance)
   }];
+  let hasVerifier = 1;
 }
-def CG_BatchNormInferenceOp : CG_ValueOp<"batch_norm_inference", [CG_Differentiable, CG_Linear]> {
+def CG_BatchNormInferenceOp : CG_ValueOp<"batch_norm_inference", [CG_Differentiable]> {
   let summary = "`(x - mean) / sqrt(variance + epsilon) * scale + shift`, by channel";
   let description = [{
-    C1. `input` has rank >= 2; the other operands are vectors over its dimension 1. `epsilon` >= 0.
+    C1. `input` has rank >= 2; the other operands are vectors over its dimension 1, of its element type.
+    C2. `epsilon` >= 0.
 
     ```mlir
     %y = cg.batch_norm_inference %x, %scale, %shift, %mean, %var {epsilon = 1.0e-05 : f64}
@@ -145,6 +147,7 @@ def CG_BatchNormInferenceOp : CG_ValueOp<"batch_norm_inference", [CG_Differentia
     $input `,` $scale `,` $shift `,` $mean `,` $variance attr-dict `:` type($input) `,` type($scale) `,` type($shift)
     `,` type($mean) `,` type($variance)
   }];
+  let hasVerifier = 1;
 }
 def CG_BatchNormTrainingOp : CG_ValueOp<"batch_norm_training", [CG_Differentiable]> {
   let summary = "batch normalisation with the batch's own statistics, which are results too";
@@ -152,7 +155,8 @@ def CG_BatchNormTrainingOp : CG_ValueOp<"batch_norm_training", [CG_Differentiabl
     `mean` and `variance` (the biased one, divided by the number of elements) are over all dimensions but 1. Cotangents
     of the statistics are followed as well.
 
-    C1. `input` has rank >= 2; the other operands are vectors over its dimension 1. `epsilon` >= 0.
+    C1. `input` has rank >= 2; the other operands are vectors over its dimension 1, of its element type.
+    C2. `epsilon` >= 0.
 
     ```mlir
     %y, %mean, %var = cg.batch_norm_training %x, %scale, %shift {epsilon = 1.0e-05 : f64}
@@ -165,12 +169,13 @@ def CG_BatchNormTrainingOp : CG_ValueOp<"batch_norm_training", [CG_Differentiabl
   let assemblyFormat = [{
     $input `,` $scale `,` $shift attr-dict `:` type($input) `,` type($scale) `,` type($shift)
   }];
+  let hasVerifier = 1;
 }
 def CG_DropoutOp : CG_ValueOp<"dropout"> {
   let summary = "dropout that does not say whether it trains";
   let description = [{
     Replaced by `cg-specialize`: by its input in inference; in training by zeros with probability `rate` and
-    `x / (1 - rate)` elsewhere, drawn from `cg.random_uniform` under `key`. Evaluation is that of inference.
+    `x / (1 - rate)` elsewhere, drawn from `cg.random_uniform` under `key`. Evaluation and cost are those of inference.
 
     C1. `rate` lies in [0, 1).
 
@@ -181,6 +186,7 @@ def CG_DropoutOp : CG_ValueOp<"dropout"> {
   let arguments = (ins StrAttr:$key, CG_FloatTensor:$input, F64Attr:$rate);
   let results = (outs CG_FloatTensor:$result);
   let assemblyFormat = "$key $input attr-dict `:` type($input)";
+  let hasVerifier = 1;
 }
 
 //===----------------------------------------------------------------------===//
@@ -201,7 +207,7 @@ class CG_PoolOp<string mnemonic, list<Trait> traits> : CG_ValueOp<mnemonic, trai
     ::espalier::cg::WindowAttrs getWindow();
   }];
 }
-class CG_PoolGradientOp<string mnemonic> : CG_ValueOp<mnemonic> {
+class CG_PoolGradientOp<string mnemonic, list<Trait> traits = []> : CG_ValueOp<mnemonic, traits> {
   let arguments = !con((ins CG_FloatTensorOfRank<4>:$cotangent, CG_FloatTensorOfRank<4>:$input), CG_PoolAttrs);
   let results = (outs CG_FloatTensorOfRank<4>:$result);
   let assemblyFormat = [{
@@ -217,7 +223,7 @@ def CG_MaxPool2dOp : CG_PoolOp<"max_pool2d", [CG_Differentiable]> {
   let summary = "maximum over windows, NCHW; padding never wins";
   let description = [{
     Absent `strides` equal `kernel`, absent `pads` (top, left, bottom, right) are 0. With `ceil_mode` the last window may
-    reach beyond the padded input, if it starts inside the input or the left padding.
+    reach beyond the padded input, if it starts before the padding at the end does.
 
     C1. `kernel` and `strides` have two entries >= 1; `pads` four in [0, kernel / 2].
     C2. The padded input covers the window.
@@ -251,7 +257,7 @@ def CG_AvgPool2dOp : CG_PoolOp<"avg_pool2d", [CG_Differentiable, CG_Linear]> {
     ```
   }];
 }
-def CG_AvgPool2dGradientOp : CG_PoolGradientOp<"avg_pool2d_gradient"> {
+def CG_AvgPool2dGradientOp : CG_PoolGradientOp<"avg_pool2d_gradient", [CG_Differentiable]> {
   let summary = "cotangent of `cg.avg_pool2d`: spread evenly over each window";
   let description = [{
     Only the extents of `input` are read.

@@ -67,7 +67,7 @@ public:
 private:
   static std::string toText(const DimExpr &expr) { return expr.str(); }
   static std::string toText(const TensorShape &shape) { return shape.str(); }
-  template <typename T> static T &&toText(T &&part) { return std::forward<T>(part); }
+  template <typename T> static const T &toText(const T &part) { return part; }
 
   llvm::StringRef opName;
   std::optional<mlir::Location> location;

@@ -17,10 +17,26 @@ struct WindowAttrs {
   int64_t groups = 1;
   bool ceilMode = false;
 
-  /// Number of window positions along spatial dimension `dim` (0: height, 1: width), as an expression; overflow where
-  /// the padded extent is known not to cover the window.
+  /// The padding before and after spatial dimension `dim` (0: height, 1: width).
+  int64_t padBefore(unsigned dim) const { return pads[dim]; }
+  int64_t padAfter(unsigned dim) const { return pads[dim + 2]; }
+
+  /// How far a window of `kernel` taps reaches along spatial dimension `dim`, gaps of the dilation included.
+  DimExpr reach(unsigned dim, const DimExpr &kernel) const;
+
+  /// Number of window positions along spatial dimension `dim`, as an expression; overflow where the padded extent is
+  /// known not to cover the window. With `ceilMode` a last window may reach beyond the padded extent, if it starts
+  /// before the trailing padding does.
   DimExpr positions(unsigned dim, const DimExpr &extent, const DimExpr &kernel) const;
 };
+
+/// Checks that an attribute, where present, holds `size` integers of at least `minimum`.
+mlir::LogicalResult checkEntries(llvm::StringRef name, std::optional<llvm::ArrayRef<int64_t>> entries, size_t size,
+                                 int64_t minimum, ShapeContext &shapes);
+
+/// Checks that the cotangent of an op's result has the shape `expected`, which the op gives that result.
+mlir::LogicalResult checkCotangentShape(const TensorShape &expected, const TensorShape &cotangent,
+                                        ShapeContext &shapes);
 
 } // namespace espalier::cg
 

@@ -87,11 +87,6 @@ struct Polynomial {
       terms.erase(it);
     return true;
   }
-
-  /// True when no coefficient is negative: then the expression is >= 0, since symbols are.
-  static bool isNonNegative(const DimExpr &expr) {
-    return !expr.isOverflow() && llvm::all_of(termsOf(expr), [](const auto &term) { return term.second >= 0; });
-  }
 };
 
 } // namespace espalier::cg::detail
@@ -114,6 +109,12 @@ DimExpr DimExpr::overflow() {
 
 std::optional<int64_t> DimExpr::getConstant() const {
   return state == State::Constant ? std::optional<int64_t>(value) : std::nullopt;
+}
+
+bool DimExpr::isProvablyNonNegative() const {
+  if (state != State::Symbolic)
+    return state == State::Constant && value >= 0;
+  return llvm::all_of(polynomial->terms, [](const auto &term) { return term.second >= 0; });
 }
 
 bool DimExpr::operator==(const DimExpr &other) const {
@@ -244,9 +245,9 @@ DimExpr DimExpr::max(ArrayRef<DimExpr> operands) {
   llvm::SmallVector<DimExpr> kept;
   auto add = [&](const DimExpr &candidate) {
     for (const DimExpr &other : kept)
-      if (Polynomial::isNonNegative(other - candidate))
+      if ((other - candidate).isProvablyNonNegative())
         return;
-    llvm::erase_if(kept, [&](const DimExpr &other) { return Polynomial::isNonNegative(candidate - other); });
+    llvm::erase_if(kept, [&](const DimExpr &other) { return (candidate - other).isProvablyNonNegative(); });
     kept.push_back(candidate);
   };
   for (const DimExpr &operand : operands) {

@@ -42,6 +42,8 @@ public:
   /// The value, when the expression does not depend on a symbol.
   std::optional<int64_t> getConstant() const;
   bool isConstant(int64_t expected) const { return state == State::Constant && value == expected; }
+  /// True when no coefficient is negative: then the expression is >= 0, since symbols are. False means "not provably".
+  bool isProvablyNonNegative() const;
 
   friend DimExpr operator+(const DimExpr &lhs, const DimExpr &rhs);
   friend DimExpr operator-(const DimExpr &lhs, const DimExpr &rhs);

@@ -5,7 +5,6 @@
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
 #include "mlir/Dialect/Bufferization/Transforms/Transforms.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "llvm/Support/CheckedArithmetic.h"
 
@@ -37,21 +36,12 @@ struct BufferizeKernels final : codegen::impl::BufferizeKernelsBase<BufferizeKer
     bufferization::OneShotBufferizationOptions options;
     options.allowReturnAllocsFromLoops = true;
     options.bufferAlignment = slotAlignment;
-    // `memref.copy` between strided places would become a call; a linalg copy becomes a loop.
-    options.memCpyFn = [](OpBuilder &builder, Location loc, Value from, Value to) {
-      linalg::CopyOp::create(builder, loc, from, to);
-      return success();
-    };
     IRRewriter rewriter(&getContext());
     if (failed(bufferization::eliminateEmptyTensors(rewriter, kernel)))
       return kernel.emitError("empty tensors of kernel '") << kernel.getSymName() << "' cannot be eliminated";
     bufferization::BufferizationState state;
     if (failed(bufferization::runOneShotBufferize(kernel, options, state)))
       return kernel.emitError("kernel '") << kernel.getSymName() << "' cannot be bufferized";
-    kernel.walk([&](memref::CopyOp copy) {
-      rewriter.setInsertionPoint(copy);
-      rewriter.replaceOpWithNewOp<linalg::CopyOp>(copy, copy.getSource(), copy.getTarget());
-    });
     return success();
   }
 

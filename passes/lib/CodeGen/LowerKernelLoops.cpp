@@ -118,9 +118,14 @@ struct LowerKernelLoops final : codegen::impl::LowerKernelLoopsBase<LowerKernelL
     if (!kernel->hasAttr(plan::kernelAttrName))
       return;
     relaxArithmetic(kernel);
+    IRRewriter rewriter(&getContext());
+    // Between strided places `memref.copy` would become a call into a runtime.
+    kernel.walk([&](memref::CopyOp copy) {
+      rewriter.setInsertionPoint(copy);
+      rewriter.replaceOpWithNewOp<linalg::CopyOp>(copy, copy.getSource(), copy.getTarget());
+    });
     SmallVector<linalg::LinalgOp> ops;
     kernel.walk([&](linalg::LinalgOp op) { ops.push_back(op); });
-    IRRewriter rewriter(&getContext());
     for (linalg::LinalgOp op : ops)
       if (failed(lower(rewriter, kernel, op)))
         return signalPassFailure();

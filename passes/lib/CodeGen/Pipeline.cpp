@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/Linalg/Transforms/AllInterfaces.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -34,9 +35,14 @@ using namespace espalier;
 void codegen::buildKernelsToLLVMPipeline(OpPassManager &manager, const KernelsToLLVMOptions &options) {
   manager.addPass(createIsolateKernels());
   OpPassManager &kernels = manager.nest<func::FuncOp>();
+  kernels.addPass(createLinalgGeneralizeNamedOpsPass());
+  kernels.addPass(createLinalgElementwiseOpFusionPass());
   kernels.addPass(createCanonicalizerPass());
   kernels.addPass(createCSEPass());
   kernels.addPass(createBufferizeKernels());
+  // A result that was computed in its destination leaves a copy onto itself, which these two remove.
+  kernels.addPass(createCSEPass());
+  kernels.addPass(createCanonicalizerPass());
   LowerKernelLoopsOptions loops;
   loops.forbidScalarContractions = options.forbidScalarContractions;
   kernels.addPass(createLowerKernelLoops(loops));

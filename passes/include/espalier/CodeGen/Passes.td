@@ -21,8 +21,7 @@ def BufferizeKernels : Pass<"plan-bufferize-kernels", "::mlir::func::FuncOp"> {
     kernel that needs more, or one whose temporaries have a dynamic size, is an error: kernels never allocate.
     Functions without `plan.kernel` are left alone.
   }];
-  let dependentDialects = ["::mlir::bufferization::BufferizationDialect", "::mlir::linalg::LinalgDialect",
-                           "::mlir::memref::MemRefDialect"];
+  let dependentDialects = ["::mlir::bufferization::BufferizationDialect", "::mlir::memref::MemRefDialect"];
   let options = [Option<"maxStackBytes", "max-stack-bytes", "int64_t", "256 * 1024",
                         "Bytes of stack that the temporaries of one kernel may take">];
 }

@@ -1,0 +1,71 @@
+//===- Recipe.h - How to train: a TOML file ---------------------*- C++ -*-===//
+
+#ifndef ESPALIER_RUNTIME_TRAIN_RECIPE_H
+#define ESPALIER_RUNTIME_TRAIN_RECIPE_H
+
+#include "espalier/Runtime/Core/Status.h"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace espalier::rt {
+
+enum class Optimiser { SGD, Adam, AdamW };
+enum class Schedule { Constant, Cosine, MultiStep };
+
+/// Everything a training run depends on besides the network and the data. The meaning, range and default of each field
+/// stand in recipeKeys(), under the same name in snake_case.
+struct Recipe {
+  Optimiser optimiser = Optimiser::SGD;
+  double learningRate = 0.1;
+  double momentum = 0.9;
+  bool nesterov = false;
+  double weightDecay = 0.0005;
+  double clipNorm = 0;
+  std::array<double, 2> betas = {0.9, 0.999};
+  double epsilon = 1e-8;
+  int64_t epochs = 10;
+  int64_t batch = 128;
+  int64_t seed = 0;
+  int64_t threads = 0;
+  Schedule schedule = Schedule::Constant;
+  std::vector<int64_t> milestones;
+  double gamma = 0.1;
+  int64_t warmupEpochs = 0;
+  /// Per channel, on pixels scaled to 0..1; absent when computed from the training set.
+  std::optional<std::vector<double>> mean;
+  std::optional<std::vector<double>> deviation; ///< the key `std`
+
+  /// The learning rate of optimiser step `step` (from 0) of a run with `stepsPerEpoch` steps an epoch: linear from
+  /// learning_rate / w up during the w steps of the warm-up; then constant, half a cosine down to 0 at the end of the
+  /// run, or times gamma from each milestone's epoch on.
+  double learningRateAt(int64_t step, int64_t stepsPerEpoch) const;
+};
+
+/// What the documentation says of one key.
+struct RecipeKey {
+  std::string name;
+  std::string type;
+  std::string range; ///< empty if every value of the type is allowed
+  std::string defaultValue;
+  std::string summary;
+};
+
+/// Every key of a recipe, in the order of the documentation.
+std::vector<RecipeKey> recipeKeys();
+
+/// Reads recipe text; `name` is the file in messages, which have the form `name:line:column: ...`.
+Expected<Recipe> parseRecipe(std::string_view text, const std::string &name);
+
+/// parseRecipe() of a file.
+Expected<Recipe> readRecipe(const std::string &path);
+
+/// Replaces one value, written as in the file (quotes around words may be omitted): what a command-line flag does.
+Status overrideRecipe(Recipe &recipe, const std::string &key, const std::string &value);
+
+} // namespace espalier::rt
+
+#endif // ESPALIER_RUNTIME_TRAIN_RECIPE_H

@@ -1,0 +1,462 @@
+//===- Recipe.cpp - How to train: a TOML file -----------------------------===//
+
+#include "espalier/Runtime/Train/Recipe.h"
+
+#include "espalier/Runtime/Core/File.h"
+#include "espalier/Runtime/Core/Text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <limits>
+#include <variant>
+
+#define TOML_EXCEPTIONS 0
+#define TOML_ENABLE_FORMATTERS 0
+#include <toml++/toml.h>
+
+using namespace espalier::rt;
+
+//===----------------------------------------------------------------------===//
+// Keys
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+constexpr double inf = std::numeric_limits<double>::infinity();
+
+struct Number {
+  double Recipe::*field;
+  double min;
+  double max = inf;
+  bool openMin = false; ///< min itself is not allowed
+  bool openMax = false;
+};
+struct Integer {
+  int64_t Recipe::*field;
+  int64_t min;
+  int64_t max;
+};
+struct Boolean {
+  bool Recipe::*field;
+};
+template <typename Enum> struct Choice {
+  Enum Recipe::*field;
+  std::vector<std::string_view> names; ///< in the order of the enum
+};
+struct IntegerList {
+  std::vector<int64_t> Recipe::*field;
+};
+struct Betas {
+  std::array<double, 2> Recipe::*field;
+};
+/// A number for each channel, or "auto".
+struct PerChannel {
+  std::optional<std::vector<double>> Recipe::*field;
+  bool positive;
+};
+
+using KeyKind =
+    std::variant<Number, Integer, Boolean, Choice<Optimiser>, Choice<Schedule>, IntegerList, Betas, PerChannel>;
+
+struct KeyRecord {
+  std::string_view name;
+  KeyKind kind;
+  std::string_view summary;
+};
+
+} // namespace
+
+/// The one place that knows the keys: reading, checking, defaults and documentation all derive from it.
+static const std::vector<KeyRecord> &keyRecords() {
+  constexpr int64_t maxCount = int64_t(1) << 31;
+  static const std::vector<KeyRecord> records = {
+      {"optimiser", Choice<Optimiser>{&Recipe::optimiser, {"sgd", "adam", "adamw"}}, "the update rule"},
+      {"learning_rate", Number{&Recipe::learningRate, 0, inf, /*openMin=*/true},
+       "step size at the top of the schedule"},
+      {"momentum", Number{&Recipe::momentum, 0, 1, false, /*openMax=*/true}, "momentum of sgd"},
+      {"nesterov", Boolean{&Recipe::nesterov}, "Nesterov's form of momentum; needs momentum"},
+      {"weight_decay", Number{&Recipe::weightDecay, 0},
+       "added to the gradient times the weight (sgd, adam), or taken off the weight itself (adamw)"},
+      {"clip_norm", Number{&Recipe::clipNorm, 0}, "largest Euclidean norm of the whole gradient; 0 does not clip"},
+      {"betas", Betas{&Recipe::betas}, "decay of the two moments of adam and adamw"},
+      {"epsilon", Number{&Recipe::epsilon, 0, inf, /*openMin=*/true}, "added to the denominator of adam and adamw"},
+      {"epochs", Integer{&Recipe::epochs, 1, maxCount}, "passes over the training set"},
+      {"batch", Integer{&Recipe::batch, 1, maxCount}, "images of one step; a last, smaller batch is left out"},
+      {"seed", Integer{&Recipe::seed, 0, INT64_MAX}, "of the initial weights, the order of the images and dropout"},
+      {"threads", Integer{&Recipe::threads, 0, 4096}, "processor threads; 0 is one for each core"},
+      {"schedule", Choice<Schedule>{&Recipe::schedule, {"constant", "cosine", "multi-step"}},
+       "how the learning rate falls"},
+      {"milestones", IntegerList{&Recipe::milestones},
+       "epochs at which multi-step multiplies the learning rate by gamma, rising"},
+      {"gamma", Number{&Recipe::gamma, 0, 1, /*openMin=*/true}, "factor of multi-step"},
+      {"warmup_epochs", Integer{&Recipe::warmupEpochs, 0, maxCount},
+       "epochs in which the learning rate rises to its top, before the schedule begins"},
+      {"mean", PerChannel{&Recipe::mean, false},
+       "subtracted from each channel of pixels in 0..1; auto computes it from the training set"},
+      {"std", PerChannel{&Recipe::deviation, true},
+       "divides each channel after that; auto computes it from the training set"},
+  };
+  return records;
+}
+
+static const KeyRecord *findKey(std::string_view name) {
+  const std::vector<KeyRecord> &records = keyRecords();
+  auto found = std::find_if(records.begin(), records.end(), [&](const KeyRecord &r) { return r.name == name; });
+  return found == records.end() ? nullptr : &*found;
+}
+
+static std::string unknownKey(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const KeyRecord &record : keyRecords())
+    names.push_back(record.name);
+  std::string_view closest = closestMatch(name, names);
+  return fmt::format("unknown key {}{}", quote(name),
+                     closest.empty() ? "" : fmt::format("; did you mean '{}'?", closest));
+}
+
+//===----------------------------------------------------------------------===//
+// Documentation
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// Type, range and default of a key for people.
+struct KeyDescriber {
+  RecipeKey &key;
+  const Recipe defaults = {};
+
+  void operator()(const Number &number) const {
+    key.type = "number";
+    key.range = formatRange(number);
+    key.defaultValue = fmt::format("{}", defaults.*number.field);
+  }
+  void operator()(const Integer &integer) const {
+    key.type = "integer";
+    key.range = fmt::format("at least {}", integer.min);
+    key.defaultValue = fmt::format("{}", defaults.*integer.field);
+  }
+  void operator()(const Boolean &boolean) const {
+    key.type = "boolean";
+    key.defaultValue = fmt::format("{}", defaults.*boolean.field);
+  }
+  template <typename Enum> void operator()(const Choice<Enum> &choice) const {
+    key.type = "string";
+    key.range = fmt::format("\"{}\"", fmt::join(choice.names, "\", \""));
+    key.defaultValue = fmt::format("\"{}\"", choice.names[static_cast<size_t>(defaults.*choice.field)]);
+  }
+  void operator()(const IntegerList &list) const {
+    key.type = "list of integers";
+    key.range = "each at least 1";
+    key.defaultValue = fmt::format("[{}]", fmt::join(defaults.*list.field, ", "));
+  }
+  void operator()(const Betas &betas) const {
+    key.type = "list of two numbers";
+    key.range = "each at least 0 and below 1";
+    key.defaultValue = fmt::format("[{}]", fmt::join(defaults.*betas.field, ", "));
+  }
+  void operator()(const PerChannel &perChannel) const {
+    key.type = "\"auto\" or list of numbers";
+    key.range = perChannel.positive ? "one for each channel, above 0" : "one for each channel";
+    key.defaultValue = "\"auto\"";
+  }
+
+  static std::string formatRange(const Number &number) {
+    std::string range = fmt::format("{} {}", number.openMin ? "above" : "at least", number.min);
+    if (number.max != inf)
+      range += fmt::format(" and {} {}", number.openMax ? "below" : "at most", number.max);
+    return range;
+  }
+};
+
+} // namespace
+
+std::vector<RecipeKey> espalier::rt::recipeKeys() {
+  std::vector<RecipeKey> keys;
+  for (const KeyRecord &record : keyRecords()) {
+    RecipeKey key;
+    key.name = record.name;
+    key.summary = record.summary;
+    std::visit(KeyDescriber{key}, record.kind);
+    keys.push_back(std::move(key));
+  }
+  return keys;
+}
+
+//===----------------------------------------------------------------------===//
+// Reading
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+std::string_view describe(const toml::node &node) {
+  switch (node.type()) {
+  case toml::node_type::table:
+    return "a table";
+  case toml::node_type::array:
+    return "a list";
+  case toml::node_type::string:
+    return "a string";
+  case toml::node_type::integer:
+    return "an integer";
+  case toml::node_type::floating_point:
+    return "a number";
+  case toml::node_type::boolean:
+    return "a boolean";
+  default:
+    return "a date or time";
+  }
+}
+
+/// "file:line:column: ", or nothing for text that comes from no file.
+std::string location(const std::string &fileName, toml::source_position position) {
+  return fileName.empty() ? "" : fmt::format("{}:{}:{}: ", fileName, position.line, position.column);
+}
+
+/// Stores the value of one key after checking type and range.
+class ValueReader {
+public:
+  ValueReader(Recipe &recipe, std::string_view key, const toml::node &node, const std::string &fileName)
+      : recipe(recipe), key(key), node(node), fileName(fileName) {}
+
+  Status operator()(const Number &number) const {
+    std::optional<double> value = readNumber(node);
+    if (!value)
+      return expected(node, "a number", describe(node));
+    bool tooSmall = number.openMin ? !(*value > number.min) : !(*value >= number.min);
+    bool tooLarge = number.openMax ? !(*value < number.max) : !(*value <= number.max);
+    if (tooSmall || tooLarge || !std::isfinite(*value))
+      return expected(node, "a number " + KeyDescriber::formatRange(number), fmt::format("{}", *value));
+    recipe.*number.field = *value;
+    return {};
+  }
+
+  Status operator()(const Integer &integer) const {
+    const toml::value<int64_t> *value = node.as_integer();
+    if (!value)
+      return expected(node, "an integer", describe(node));
+    if (value->get() < integer.min || value->get() > integer.max)
+      return expected(node, fmt::format("an integer from {} to {}", integer.min, integer.max),
+                      fmt::format("{}", value->get()));
+    recipe.*integer.field = value->get();
+    return {};
+  }
+
+  Status operator()(const Boolean &boolean) const {
+    const toml::value<bool> *value = node.as_boolean();
+    if (!value)
+      return expected(node, "true or false", describe(node));
+    recipe.*boolean.field = value->get();
+    return {};
+  }
+
+  template <typename Enum> Status operator()(const Choice<Enum> &choice) const {
+    std::string wanted = fmt::format("one of '{}'", fmt::join(choice.names, "', '"));
+    const toml::value<std::string> *value = node.as_string();
+    if (!value)
+      return expected(node, wanted, describe(node));
+    auto found = std::find(choice.names.begin(), choice.names.end(), value->get());
+    if (found == choice.names.end())
+      return expected(node, wanted, quote(value->get()));
+    recipe.*choice.field = static_cast<Enum>(found - choice.names.begin());
+    return {};
+  }
+
+  Status operator()(const IntegerList &list) const {
+    const toml::array *array = node.as_array();
+    if (!array)
+      return expected(node, "a list of integers", describe(node));
+    std::vector<int64_t> values;
+    for (const toml::node &element : *array) {
+      const toml::value<int64_t> *value = element.as_integer();
+      if (!value)
+        return expected(element, "a list of integers", fmt::format("{} in it", describe(element)));
+      if (value->get() < 1 || (!values.empty() && value->get() <= values.back()))
+        return expected(element, "rising integers of at least 1", fmt::format("{} in the list", value->get()));
+      values.push_back(value->get());
+    }
+    recipe.*list.field = std::move(values);
+    return {};
+  }
+
+  Status operator()(const Betas &betas) const {
+    Expected<std::vector<double>> values = readNumbers("two numbers");
+    if (!values)
+      return values.takeStatus();
+    if (values->size() != 2)
+      return expected(node, "two numbers", fmt::format("{}", values->size()));
+    for (double value : *values)
+      if (!(value >= 0 && value < 1))
+        return expected(node, "numbers of at least 0 and below 1", fmt::format("{}", value));
+    recipe.*betas.field = {(*values)[0], (*values)[1]};
+    return {};
+  }
+
+  Status operator()(const PerChannel &perChannel) const {
+    const toml::value<std::string> *word = node.as_string();
+    if (word && word->get() == "auto") {
+      (recipe.*perChannel.field).reset();
+      return {};
+    }
+    Expected<std::vector<double>> values = readNumbers("'auto' or a list of numbers");
+    if (!values)
+      return values.takeStatus();
+    if (values->size() != 1 && values->size() != 3)
+      return expected(node, "1 or 3 channels", fmt::format("{}", values->size()));
+    for (double value : *values)
+      if (!std::isfinite(value) || (perChannel.positive && value <= 0))
+        return expected(node, perChannel.positive ? "numbers above 0" : "finite numbers", fmt::format("{}", value));
+    recipe.*perChannel.field = *std::move(values);
+    return {};
+  }
+
+private:
+  static std::optional<double> readNumber(const toml::node &node) {
+    if (const toml::value<int64_t> *value = node.as_integer())
+      return static_cast<double>(value->get());
+    if (const toml::value<double> *value = node.as_floating_point())
+      return value->get();
+    return std::nullopt;
+  }
+
+  Expected<std::vector<double>> readNumbers(std::string_view wanted) const {
+    const toml::array *array = node.as_array();
+    if (!array)
+      return expected(node, wanted, describe(node));
+    std::vector<double> values;
+    for (const toml::node &element : *array) {
+      std::optional<double> value = readNumber(element);
+      if (!value)
+        return expected(element, wanted, fmt::format("{} in the list", describe(element)));
+      values.push_back(*value);
+    }
+    return values;
+  }
+
+  Status expected(const toml::node &where, std::string_view wanted, std::string_view got) const {
+    return invalidInput("{}'{}' expects {}, but got {}", location(fileName, where.source().begin), key, wanted, got);
+  }
+
+  Recipe &recipe;
+  std::string_view key;
+  const toml::node &node;
+  const std::string &fileName;
+};
+
+} // namespace
+
+/// What no key can check alone.
+static Status checkCombinations(const Recipe &recipe) {
+  if (recipe.nesterov && recipe.momentum == 0)
+    return invalidInput("'nesterov' expects a momentum above 0");
+  if (recipe.schedule == Schedule::MultiStep && recipe.milestones.empty())
+    return invalidInput("schedule 'multi-step' expects 'milestones'");
+  if (recipe.warmupEpochs > recipe.epochs)
+    return invalidInput("'warmup_epochs' expects at most 'epochs' ({}), but got {}", recipe.epochs,
+                        recipe.warmupEpochs);
+  if (recipe.mean.has_value() != recipe.deviation.has_value())
+    return invalidInput("'mean' and 'std' expect to be given both or computed both");
+  if (recipe.mean && recipe.mean->size() != recipe.deviation->size())
+    return invalidInput("'mean' and 'std' expect the same number of channels, but got {} and {}", recipe.mean->size(),
+                        recipe.deviation->size());
+  return {};
+}
+
+/// toml++ nests a table for each dot of a dotted key, without limit, and frees them recursively.
+static Status checkDottedKeys(std::string_view text, const std::string &name) {
+  constexpr size_t maxDots = 1000;
+  size_t line = 1, dots = 0;
+  for (char c : text) {
+    if (c == '\n') {
+      ++line;
+      dots = 0;
+    }
+    dots += c == '.';
+    if (dots > maxDots)
+      return invalidInput("{}:{}:1: more than {} dots in one line", name, line, maxDots);
+  }
+  return {};
+}
+
+/// Reads `text` over the values of `recipe`. `name` is empty for text that comes from no file.
+static Status readKeys(Recipe &recipe, std::string_view text, const std::string &name) {
+  if (Status status = checkDottedKeys(text, name); !status.ok())
+    return status;
+  toml::parse_result result = toml::parse(text, name);
+  if (!result)
+    return invalidInput("{}{}", location(name, result.error().source().begin), result.error().description());
+  // A table is ordered by name; people expect the first error of the file.
+  std::vector<std::pair<const toml::key *, const toml::node *>> entries;
+  for (auto &&[key, node] : result.table())
+    entries.emplace_back(&key, &node);
+  std::sort(entries.begin(), entries.end(),
+            [](const auto &a, const auto &b) { return a.first->source().begin < b.first->source().begin; });
+  for (const auto &[key, node] : entries) {
+    const KeyRecord *record = findKey(key->str());
+    if (!record)
+      return invalidInput("{}{}", location(name, key->source().begin), unknownKey(key->str()));
+    if (Status status = std::visit(ValueReader(recipe, record->name, *node, name), record->kind); !status.ok())
+      return status;
+  }
+  return {};
+}
+
+Expected<Recipe> espalier::rt::parseRecipe(std::string_view text, const std::string &name) {
+  Recipe recipe;
+  if (Status status = readKeys(recipe, text, name); !status.ok())
+    return status;
+  if (Status status = checkCombinations(recipe); !status.ok())
+    return std::move(status).in(name);
+  return recipe;
+}
+
+Expected<Recipe> espalier::rt::readRecipe(const std::string &path) {
+  constexpr uint64_t maxBytes = 1 << 20;
+  Expected<std::vector<uint8_t>> content = readFile(path, maxBytes);
+  if (!content)
+    return content.takeStatus();
+  return parseRecipe(std::string_view(reinterpret_cast<const char *>(content->data()), content->size()), path);
+}
+
+Status espalier::rt::overrideRecipe(Recipe &recipe, const std::string &key, const std::string &value) {
+  const KeyRecord *record = findKey(key);
+  if (!record)
+    return usageError("{}", unknownKey(key));
+  // The shell eats quotes: a bare word other than TOML's own is a string.
+  bool isWord = !value.empty() && std::isalpha(static_cast<unsigned char>(value[0])) && value != "true" &&
+                value != "false" && value.find_first_of("'\n") == std::string::npos;
+  Recipe changed = recipe;
+  Status status = readKeys(changed, fmt::format(isWord ? "{} = '{}'" : "{} = {}", key, value), "");
+  if (status.ok())
+    status = checkCombinations(changed);
+  if (!status.ok())
+    return usageError("{}", status.message());
+  recipe = std::move(changed);
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Schedule
+//===----------------------------------------------------------------------===//
+
+double Recipe::learningRateAt(int64_t step, int64_t stepsPerEpoch) const {
+  int64_t warmup = warmupEpochs * stepsPerEpoch, total = epochs * stepsPerEpoch;
+  if (step < warmup)
+    return learningRate * static_cast<double>(step + 1) / static_cast<double>(warmup);
+  switch (schedule) {
+  case Schedule::Constant:
+    return learningRate;
+  case Schedule::Cosine: {
+    double progress = static_cast<double>(step - warmup) / static_cast<double>(total - warmup);
+    return learningRate * 0.5 * (1 + std::cos(M_PI * progress));
+  }
+  case Schedule::MultiStep: {
+    int64_t epoch = step / stepsPerEpoch;
+    auto passed = std::upper_bound(milestones.begin(), milestones.end(), epoch) - milestones.begin();
+    return learningRate * std::pow(gamma, static_cast<double>(passed));
+  }
+  }
+  return learningRate;
+}

@@ -13,6 +13,7 @@ find_library(ESPALIER_LLD_COMMON lldCommon HINTS ${LLVM_LIBRARY_DIR} REQUIRED)
 find_library(ESPALIER_ZSTD zstd REQUIRED)
 set(ESPALIER_LLD_LIBRARIES ${ESPALIER_LLD_ELF} ${ESPALIER_LLD_COMMON} ${ESPALIER_ZSTD})
 
+find_package(CLI11 2.1 REQUIRED)
 find_package(fmt 9 REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(tomlplusplus 3.3 REQUIRED)

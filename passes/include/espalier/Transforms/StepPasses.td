@@ -14,6 +14,12 @@ def BindSizes : Pass<"cg-bind-sizes", "::mlir::ModuleOp"> {
   let options = [ListOption<"sizes", "sizes", "std::string", "Bindings, each NAME=NUMBER">];
 }
 
+def KeepGraph : Pass<"cg-keep-graph", "::mlir::ModuleOp"> {
+  let summary = "Reduce a module to one graph";
+  let description = [{ Erases every graph but the one named. Fails, listing the graphs, where there is none of that name. }];
+  let options = [Option<"graph", "graph", "std::string", "", "Name of the graph that stays">];
+}
+
 def ConvertFloats : Pass<"cg-convert-floats", "::mlir::ModuleOp"> {
   let summary = "Change the floating-point type of whole graphs";
   let description = [{

@@ -1,0 +1,51 @@
+//===- Step.h - pipelines from `input` to `step` ----------------*- C++ -*-===//
+
+#ifndef ESPALIER_PIPELINES_STEP_H
+#define ESPALIER_PIPELINES_STEP_H
+
+#include "espalier/Transforms/StepPasses.h"
+
+#include "mlir/Pass/PassManager.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace espalier {
+
+/// Sizes given to symbolic extents, each NAME=NUMBER.
+using SizeBindings = std::vector<std::string>;
+
+struct InferenceOptions {
+  /// The graph that becomes the program; every other graph is dropped.
+  std::string network;
+  SizeBindings sizes;
+  bool float64 = false;
+};
+
+struct TrainingOptions {
+  std::string network;
+  std::string loss;
+  std::vector<std::string> metrics;
+  SizeBindings sizes;
+  bool float64 = false;
+  cg::ApplyOptimizerOptions optimizer;
+  /// Largest joint norm of the gradients.
+  std::optional<double> clipNorm;
+  /// Return the gradients too, after the other results.
+  bool returnGradients = false;
+};
+
+/// `input` -> `step` for a forward pass: the graph `network`, mode fixed, as a pure function.
+void buildInferenceStepPipeline(mlir::OpPassManager &manager, const InferenceOptions &options);
+
+/// `input` -> `step` for the evaluation of a loss and metrics: the graph `step`, in inference mode.
+void buildEvaluationStepPipeline(mlir::OpPassManager &manager, const TrainingOptions &options);
+
+/// `input` -> `step` for training: the graph `step`, which maps parameters, states, slots, a batch and hyper-parameters
+/// to loss, metrics and the new parameters, states and slots.
+void buildTrainingStepPipeline(mlir::OpPassManager &manager, const TrainingOptions &options);
+
+} // namespace espalier
+
+#endif // ESPALIER_PIPELINES_STEP_H

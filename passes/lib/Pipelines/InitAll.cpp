@@ -1,0 +1,22 @@
+//===- InitAll.cpp - registration of all dialects and passes --------------===//
+
+#include "espalier/Pipelines/InitAll.h"
+
+#include "espalier/CodeGen/Passes.h"
+#include "espalier/Dialect/CG/IR/CGDialect.h"
+#include "espalier/Dialect/Plan/IR/PlanDialect.h"
+#include "espalier/Transforms/StepPasses.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Transforms/Passes.h"
+
+void espalier::registerAllDialects(mlir::DialectRegistry &registry) {
+  registry.insert<cg::CGDialect, plan::PlanDialect, mlir::func::FuncDialect>();
+  codegen::registerCodeGenDependencies(registry);
+}
+
+void espalier::registerAllPasses() {
+  mlir::registerTransformsPasses();
+  cg::registerEspalierStepPasses();
+  codegen::registerCodeGen();
+}

@@ -1,0 +1,66 @@
+//===- Step.cpp - pipelines from `input` to `step` ------------------------===//
+
+#include "espalier/Pipelines/Step.h"
+
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace espalier;
+using espalier::cg::GraphOp;
+
+static void bindSizes(OpPassManager &manager, const SizeBindings &sizes, bool float64) {
+  if (float64)
+    manager.addPass(cg::createConvertFloats());
+  if (!sizes.empty()) {
+    cg::BindSizesOptions options;
+    options.sizes.assign(sizes.begin(), sizes.end());
+    manager.addPass(cg::createBindSizes(options));
+  }
+}
+
+static void attachLoss(OpPassManager &manager, const TrainingOptions &options) {
+  cg::AttachLossOptions attach;
+  attach.network = options.network;
+  attach.loss = options.loss;
+  attach.metrics.assign(options.metrics.begin(), options.metrics.end());
+  manager.addPass(cg::createAttachLoss(attach));
+  manager.addPass(cg::createKeepGraph(cg::KeepGraphOptions{attach.result}));
+  bindSizes(manager, options.sizes, options.float64);
+}
+
+static void specialize(OpPassManager &manager, cg::Mode mode) {
+  cg::SpecializeOptions options;
+  options.mode = mode;
+  manager.addNestedPass<GraphOp>(cg::createSpecialize(options));
+  manager.addPass(createCanonicalizerPass());
+  manager.addPass(createCSEPass());
+}
+
+static void functionalize(OpPassManager &manager, bool returnGradients) {
+  manager.addPass(createCanonicalizerPass());
+  manager.addPass(createCSEPass());
+  manager.addNestedPass<GraphOp>(cg::createFunctionalize(cg::FunctionalizeOptions{returnGradients}));
+}
+
+void espalier::buildInferenceStepPipeline(OpPassManager &manager, const InferenceOptions &options) {
+  manager.addPass(cg::createKeepGraph(cg::KeepGraphOptions{options.network}));
+  bindSizes(manager, options.sizes, options.float64);
+  specialize(manager, cg::Mode::Inference);
+  functionalize(manager, /*returnGradients=*/false);
+}
+
+void espalier::buildEvaluationStepPipeline(OpPassManager &manager, const TrainingOptions &options) {
+  attachLoss(manager, options);
+  specialize(manager, cg::Mode::Inference);
+  functionalize(manager, /*returnGradients=*/false);
+}
+
+void espalier::buildTrainingStepPipeline(OpPassManager &manager, const TrainingOptions &options) {
+  attachLoss(manager, options);
+  specialize(manager, cg::Mode::Training);
+  manager.addNestedPass<GraphOp>(cg::createDifferentiate());
+  if (options.clipNorm)
+    manager.addNestedPass<GraphOp>(cg::createClipGradients(cg::ClipGradientsOptions{*options.clipNorm}));
+  manager.addNestedPass<GraphOp>(cg::createApplyOptimizer(options.optimizer));
+  functionalize(manager, options.returnGradients);
+}

@@ -15,8 +15,12 @@ void espalier::registerAllDialects(mlir::DialectRegistry &registry) {
   codegen::registerCodeGenDependencies(registry);
 }
 
-void espalier::registerAllPasses() {
-  mlir::registerTransformsPasses();
+void espalier::registerOwnPasses() {
   cg::registerEspalierStepPasses();
   codegen::registerCodeGen();
+}
+
+void espalier::registerAllPasses() {
+  mlir::registerTransformsPasses();
+  registerOwnPasses();
 }

@@ -12,7 +12,10 @@ namespace espalier {
 /// Everything a module may hold at any phase: our dialects and the upstream ones they are lowered to.
 void registerAllDialects(mlir::DialectRegistry &registry);
 
-/// All passes and pipelines of the project, and upstream's canonicalize, cse, inline and symbol passes.
+/// All passes and pipelines of the project.
+void registerOwnPasses();
+
+/// These, and upstream's general ones: canonicalize, cse, inline, symbol-dce and the like.
 void registerAllPasses();
 
 } // namespace espalier

@@ -1,0 +1,9 @@
+//===- Verbs.cpp - the commands, in the order of the help page ------------===//
+
+#include "Verbs.h"
+
+std::vector<std::unique_ptr<espalier::tools::Verb>> espalier::tools::createVerbs() {
+  std::vector<std::unique_ptr<Verb>> verbs;
+  verbs.push_back(createCheckVerb());
+  return verbs;
+}

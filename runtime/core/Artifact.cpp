@@ -36,6 +36,34 @@ std::string_view espalier::rt::operationName(const Row &row) {
 }
 
 namespace {
+struct CollectPlaces {
+  std::vector<PlaceId> operator()(const DispatchRow &row) const { return row.places; }
+  std::vector<PlaceId> operator()(const Conv2DRow &row) const {
+    return with({row.input, row.filter, row.output}, {row.bias, row.residual});
+  }
+  std::vector<PlaceId> operator()(const Conv2DInputGradientRow &row) const {
+    return {row.outputGradient, row.filter, row.inputGradient};
+  }
+  std::vector<PlaceId> operator()(const Conv2DFilterGradientRow &row) const {
+    return {row.input, row.outputGradient, row.filterGradient};
+  }
+  std::vector<PlaceId> operator()(const MatmulRow &row) const {
+    return with({row.lhs, row.rhs, row.output}, {row.bias});
+  }
+
+  static std::vector<PlaceId> with(std::vector<PlaceId> places,
+                                   std::initializer_list<std::optional<PlaceId>> optionalPlaces) {
+    for (const std::optional<PlaceId> &place : optionalPlaces)
+      if (place)
+        places.push_back(*place);
+    return places;
+  }
+};
+} // namespace
+
+std::vector<PlaceId> espalier::rt::placesOf(const Row &row) { return std::visit(CollectPlaces(), row.operation); }
+
+namespace {
 
 /// Reads the manifest. The first failure sticks; after it every accessor returns a harmless value, so that callers
 /// test `failure` once per object and not once per field.

@@ -5,6 +5,7 @@
 #include "AlignedBuffer.h"
 #include "LibraryRow.h"
 #include "Relayout.h"
+#include "espalier/Runtime/Core/Finite.h"
 #include "espalier/Runtime/Core/Text.h"
 
 #include <fmt/format.h>
@@ -49,6 +50,7 @@ struct Program::Impl {
   Status chooseLibraryRows();
   Status resolve();
   Status packConstants();
+  Status execute(size_t row);
   std::string describe(size_t row) const;
 };
 
@@ -344,6 +346,17 @@ Status Program::prepare() {
   return {};
 }
 
+Status Program::Impl::execute(size_t row) {
+  if (const auto *dispatch = std::get_if<DispatchRow>(&table.rows[row].operation)) {
+    const Kernel &kernel = executable->artifact().kernels[dispatch->kernel];
+    parallelFor(executable->kernel(dispatch->kernel), kernelPlaces.data() + kernelPlacesBegin[row], kernel.extent,
+                kernel.grain, threads);
+    return {};
+  }
+  Status status = libraryRows[row]->execute();
+  return status.ok() ? Status() : std::move(status).in(describe(row));
+}
+
 Status Program::run(Span<double> rowSeconds) {
   if (!rowSeconds.empty() && rowSeconds.size() != impl->table.rows.size())
     return usageError("{} times for {} rows", rowSeconds.size(), impl->table.rows.size());
@@ -354,15 +367,9 @@ Status Program::run(Span<double> rowSeconds) {
 
   using Clock = std::chrono::steady_clock;
   Clock::time_point start = rowSeconds.empty() ? Clock::time_point() : Clock::now();
-  const Artifact &artifact = impl->executable->artifact();
   for (size_t i = 0; i < impl->table.rows.size(); ++i) {
-    if (const auto *dispatch = std::get_if<DispatchRow>(&impl->table.rows[i].operation)) {
-      const Kernel &kernel = artifact.kernels[dispatch->kernel];
-      parallelFor(impl->executable->kernel(dispatch->kernel), impl->kernelPlaces.data() + impl->kernelPlacesBegin[i],
-                  kernel.extent, kernel.grain, impl->threads);
-    } else if (Status status = impl->libraryRows[i]->execute(); !status.ok()) {
-      return std::move(status).in(impl->describe(i));
-    }
+    if (Status status = impl->execute(i); !status.ok())
+      return status;
     if (!rowSeconds.empty()) {
       Clock::time_point now = Clock::now();
       rowSeconds[i] = std::chrono::duration<double>(now - start).count();
@@ -370,6 +377,22 @@ Status Program::run(Span<double> rowSeconds) {
     }
   }
   return {};
+}
+
+Expected<std::optional<size_t>> Program::runToNonFinite() {
+  useThreads(impl->threads);
+  if (Status status = prepare(); !status.ok())
+    return status;
+  for (size_t i = 0; i < impl->table.rows.size(); ++i) {
+    if (Status status = impl->execute(i); !status.ok())
+      return status;
+    for (PlaceId place : placesOf(impl->table.rows[i])) {
+      const Place &operand = impl->table.places[place];
+      if (!allFinite(operand.dtype, {impl->addresses[place], static_cast<size_t>(operand.byteSize)}))
+        return std::optional<size_t>(i);
+    }
+  }
+  return std::optional<size_t>();
 }
 
 int64_t Program::memoryBytes() const {

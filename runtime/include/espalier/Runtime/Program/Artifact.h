@@ -111,6 +111,9 @@ struct Row {
 /// "dispatch", "conv2d", ...
 std::string_view operationName(const Row &row);
 
+/// Every place that a row reads or writes.
+std::vector<PlaceId> placesOf(const Row &row);
+
 /// A dispatch table.
 struct ProgramTable {
   std::string name;

@@ -68,6 +68,10 @@ public:
   /// times.
   Status run(Span<double> rowSeconds = {});
 
+  /// Executes rows in order up to the first one that leaves an infinity or a NaN in a floating-point place, and returns
+  /// its index; nothing if all values stay finite. For diagnosis: it reads all memory after each row.
+  Expected<std::optional<size_t>> runToNonFinite();
+
   /// Bytes of arena, packed constants and scratch.
   int64_t memoryBytes() const;
 

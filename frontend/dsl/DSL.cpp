@@ -1,0 +1,260 @@
+//===- DSL.cpp - Architecture files to cg graphs --------------------------===//
+
+#include "espalier/Frontend/DSL.h"
+#include "Evaluator.h"
+#include "Parser.h"
+#include "Prelude.h"
+#include "mlir/IR/Verifier.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+
+using namespace espalier;
+using namespace espalier::dsl;
+using llvm::SmallVector;
+using llvm::StringRef;
+
+namespace {
+/// The files of one program.
+class Program {
+public:
+  static constexpr size_t maxFiles = 256;
+
+  Program(llvm::SourceMgr &sources, mlir::MLIRContext *context, Diagnostics &diags)
+      : sources(sources), context(context), diags(diags) {}
+
+  /// Loads the prelude, the main file and what it imports, and links the names. Null after an error in a file's text
+  /// or imports; unknown names are reported and become poison.
+  File *load();
+  /// A declaration that the main file can name, or null.
+  const Decl *lookup(StringRef name) const;
+
+private:
+  struct Loaded {
+    std::unique_ptr<Source> source;
+    std::unique_ptr<File> file;
+    /// Canonical path; two spellings of it are one file.
+    std::string key;
+    size_t nextImport = 0;
+    bool isDone = false;
+  };
+
+  Loaded *parse(StringRef name, StringRef text, std::string key, bool isPrelude);
+  Loaded *open(const Loaded &importer, const Import &import);
+  void loadImports(Loaded &root);
+  void define(File &file, Decl *decl);
+  void link(File &file);
+
+  llvm::SourceMgr &sources;
+  mlir::MLIRContext *context;
+  Diagnostics &diags;
+  llvm::BumpPtrAllocator arena;
+  std::vector<std::unique_ptr<Loaded>> files;
+  llvm::StringMap<Loaded *> byKey;
+  File *prelude = nullptr;
+  File *main = nullptr;
+};
+} // namespace
+
+Program::Loaded *Program::parse(StringRef name, StringRef text, std::string key, bool isPrelude) {
+  auto loaded = std::make_unique<Loaded>();
+  loaded->source = std::make_unique<Source>(context, name, text, isPrelude);
+  loaded->file = std::make_unique<File>(*loaded->source);
+  loaded->key = std::move(key);
+  Parser(*loaded->file, arena, diags).parseFile();
+  for (Decl *decl : loaded->file->decls)
+    define(*loaded->file, decl);
+  byKey[loaded->key] = loaded.get();
+  files.push_back(std::move(loaded));
+  return files.back().get();
+}
+
+void Program::define(File &file, Decl *decl) {
+  auto [it, isNew] = file.scope.try_emplace(decl->name, decl);
+  if (!isNew && it->second != decl)
+    diags.error(decl->location(), Diag::RedefinedName, decl->name).note(it->second->location(), Diag::DefinedHere);
+}
+
+/// Parses the file that an import names, or reports why that is impossible.
+Program::Loaded *Program::open(const Loaded &importer, const Import &import) {
+  mlir::Location loc = importer.source->locationAt(import.offset);
+  llvm::SmallString<256> path(llvm::sys::path::parent_path(importer.source->name));
+  if (llvm::sys::path::is_absolute(import.path))
+    path.clear();
+  llvm::sys::path::append(path, import.path);
+  auto fail = [&](const std::string &why) -> Loaded * {
+    diags.error(loc, Diag::CannotImport, import.path, why);
+    return nullptr;
+  };
+
+  llvm::SmallString<256> key;
+  llvm::sys::fs::file_status status;
+  if (std::error_code error = llvm::sys::fs::status(path, status))
+    return fail(error.message());
+  if (!llvm::sys::fs::is_regular_file(status))
+    return fail("not a regular file");
+  if (std::error_code error = llvm::sys::fs::real_path(path, key))
+    return fail(error.message());
+  if (Loaded *known = byKey.lookup(key))
+    return known;
+  if (status.getSize() > maxArchitectureFileBytes) {
+    diags.error(loc, Diag::FileTooLarge, maxArchitectureFileBytes, import.path, status.getSize());
+    return nullptr;
+  }
+  if (files.size() >= maxFiles) {
+    diags.error(loc, Diag::TooManyFiles, maxFiles);
+    return nullptr;
+  }
+  auto buffer = llvm::MemoryBuffer::getFile(path);
+  if (!buffer)
+    return fail(buffer.getError().message());
+  unsigned id = sources.AddNewSourceBuffer(std::move(*buffer), llvm::SMLoc());
+  const llvm::MemoryBuffer *text = sources.getMemoryBuffer(id);
+  return parse(text->getBufferIdentifier(), text->getBuffer(), key.str().str(), /*isPrelude=*/false);
+}
+
+/// Loads what `root` imports, depth first on an explicit stack: a file on the stack that is imported again closes a
+/// cycle.
+void Program::loadImports(Loaded &root) {
+  SmallVector<Loaded *> open_{&root};
+  while (!open_.empty() && !diags.exhausted()) {
+    Loaded *current = open_.back();
+    if (current->nextImport == current->file->imports.size()) {
+      current->isDone = true;
+      open_.pop_back();
+      continue;
+    }
+    const Import &import = current->file->imports[current->nextImport];
+    Loaded *target = open(*current, import);
+    if (!target) {
+      ++current->nextImport;
+      continue;
+    }
+    auto *onStack = llvm::find(open_, target);
+    if (onStack != open_.end()) {
+      std::string through = llvm::join(
+          llvm::map_range(llvm::make_range(onStack, open_.end()),
+                          [](Loaded *file) { return "'" + llvm::sys::path::filename(file->source->name).str() + "'"; }),
+          ", ");
+      diags.error(current->source->locationAt(import.offset), Diag::ImportCycle, import.path, through);
+      ++current->nextImport;
+      continue;
+    }
+    if (!target->isDone) {
+      open_.push_back(target);
+      continue;
+    }
+    ++current->nextImport;
+    // A file gives its own declarations, not what it imported.
+    for (Decl *decl : target->file->decls)
+      define(*current->file, decl);
+  }
+}
+
+void Program::link(File &file) {
+  auto find = [&](StringRef name) -> Decl * {
+    if (Decl *decl = file.scope.lookup(name))
+      return decl;
+    // Names of the prelude that start with '_' are its own.
+    return name.starts_with("_") && &file != prelude ? nullptr : prelude->scope.lookup(name);
+  };
+  for (GlobalUse &use : file.uses) {
+    Node *node = use.node;
+    node->decl = find(node->text);
+    if (use.dim) {
+      if (!node->decl || node->decl->kind != DeclKind::Constant)
+        use.dim->expr = nullptr;
+      continue;
+    }
+    if (node->decl)
+      continue;
+    if (const Builtin *builtin = lookupBuiltin(node->text)) {
+      node->builtin = builtin;
+      node->isBuiltin = true;
+      continue;
+    }
+    node->kind = NodeKind::Error;
+    SmallVector<StringRef> candidates(use.user->slots);
+    for (StringRef name : file.scope.keys())
+      candidates.push_back(name);
+    for (StringRef name : prelude->scope.keys())
+      if (!name.starts_with("_"))
+        candidates.push_back(name);
+    for (const Builtin &builtin : allBuiltins())
+      candidates.push_back(builtin.name);
+    diags.error(file.source.locationAt(node->offset), Diag::UnknownName, node->text,
+                didYouMean(node->text, candidates));
+    if (diags.exhausted())
+      return;
+  }
+}
+
+File *Program::load() {
+  prelude = parse("prelude.esp", preludeText(), "<prelude>", /*isPrelude=*/true)->file.get();
+  const llvm::MemoryBuffer *buffer = sources.getMemoryBuffer(sources.getMainFileID());
+  StringRef name = buffer->getBufferIdentifier();
+  llvm::SmallString<256> key;
+  if (llvm::sys::fs::real_path(name, key))
+    key = name;
+  if (buffer->getBufferSize() > maxArchitectureFileBytes) {
+    diags.error(mlir::FileLineColLoc::get(context, name, 1, 1), Diag::FileTooLarge, maxArchitectureFileBytes, name,
+                buffer->getBufferSize());
+    return nullptr;
+  }
+  Loaded *root = parse(name, buffer->getBuffer(), key.str().str(), /*isPrelude=*/false);
+  main = root->file.get();
+  loadImports(*root);
+  if (diags.numErrors() > 0)
+    return nullptr;
+  for (auto &loaded : files)
+    link(*loaded->file);
+  return main;
+}
+
+const Decl *Program::lookup(StringRef name) const {
+  const Decl *decl = main->scope.lookup(name);
+  return decl ? decl : prelude->scope.lookup(name);
+}
+
+mlir::OwningOpRef<mlir::ModuleOp> espalier::parseArchitecture(llvm::SourceMgr &sources, mlir::MLIRContext *context,
+                                                              const ArchitectureOptions &options) {
+  context->loadDialect<cg::CGDialect>();
+  Diagnostics diags;
+  Program program(sources, context, diags);
+  File *main = program.load();
+  if (!main)
+    return {};
+
+  mlir::Location start = main->source.locationAt(0);
+  mlir::OwningOpRef<mlir::ModuleOp> module(mlir::ModuleOp::create(start));
+  Evaluator evaluator(*module, diags);
+  bool hasEntry = false;
+  for (const Decl *decl : main->decls) {
+    if (decl->kind == DeclKind::Constant)
+      evaluator.checkConstant(*decl);
+    if (decl->kind == DeclKind::Arch || (decl->kind == DeclKind::Fn && Evaluator::isEntry(*decl))) {
+      evaluator.emitEntry(*decl);
+      hasEntry = true;
+    }
+  }
+  for (const std::string &name : options.losses) {
+    const Decl *fn = program.lookup(name);
+    if (!fn || fn->kind != DeclKind::Fn) {
+      SmallVector<StringRef> candidates{"cross_entropy", "accuracy", "mean_squared_error"};
+      for (const Decl *decl : main->decls)
+        if (decl->kind == DeclKind::Fn)
+          candidates.push_back(decl->name);
+      diags.error(start, Diag::UnknownLoss, name, didYouMean(name, candidates));
+      continue;
+    }
+    for (const Decl *decl : main->decls)
+      if (decl->kind == DeclKind::Arch)
+        evaluator.emitLoss(*fn, *decl);
+  }
+  if (!hasEntry && diags.numErrors() == 0)
+    diags.error(start, Diag::NoEntry);
+  if (diags.numErrors() > 0 || mlir::failed(mlir::verify(*module)))
+    return {};
+  return module;
+}

@@ -1,0 +1,34 @@
+//===- DSL.h - Architecture files to cg graphs ------------------*- C++ -*-===//
+
+#ifndef ESPALIER_FRONTEND_DSL_H
+#define ESPALIER_FRONTEND_DSL_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "llvm/Support/SourceMgr.h"
+#include <string>
+#include <vector>
+
+namespace espalier {
+
+/// Largest architecture file that is read, in bytes; the main file and each import.
+inline constexpr size_t maxArchitectureFileBytes = 4u << 20;
+
+struct ArchitectureOptions {
+  /// fns, of the file, its imports or the prelude (`cross_entropy`, `accuracy`, ...), to apply to every arch: their
+  /// leading parameters take the arch's results, further ones (`labels: i64[N]`) their declared types, with the same
+  /// names for the same extents. Each gives a graph `@<arch>.<fn>`.
+  std::vector<std::string> losses;
+};
+
+/// Reads the architecture file that is the main buffer of `sources` (see docs/language.md) and returns a verified
+/// module with one `cg.graph` for every arch of the file, and for every fn of the file whose parameters are tensors of
+/// declared shape. Imported files are added to `sources`, so that diagnostics can show their lines.
+///
+/// Errors go to the context's diagnostic engine, located; then the result is null. Loads the cg dialect.
+mlir::OwningOpRef<mlir::ModuleOp> parseArchitecture(llvm::SourceMgr &sources, mlir::MLIRContext *context,
+                                                    const ArchitectureOptions &options = {});
+
+} // namespace espalier
+
+#endif // ESPALIER_FRONTEND_DSL_H

@@ -3,7 +3,6 @@
 #include "espalier/Runtime/Program/Executable.h"
 
 #include "espalier/Runtime/CPU/Processor.h"
-#include "espalier/Runtime/Core/File.h"
 #include "espalier/Runtime/Core/Text.h"
 
 #include <fmt/format.h>
@@ -25,12 +24,12 @@ Expected<std::shared_ptr<const Executable>> Executable::load(Span<const uint8_t>
   if (Status status = checkProcessor(artifact->cpu, artifact->extensions); !status.ok())
     return status;
 
-  FileDescriptor memory(memfd_create("espalier", MFD_CLOEXEC));
-  if (!memory.valid())
+  FileDescriptor code(memfd_create("espalier", MFD_CLOEXEC));
+  if (!code.valid())
     return environmentError("cannot create a memory file for code: {}", std::strerror(errno));
   Span<const uint8_t> rest = artifact->sharedObject;
   while (!rest.empty()) {
-    ssize_t written = ::write(memory.get(), rest.data(), rest.size());
+    ssize_t written = ::write(code.get(), rest.data(), rest.size());
     if (written < 0 && errno == EINTR)
       continue;
     if (written <= 0)
@@ -39,7 +38,8 @@ Expected<std::shared_ptr<const Executable>> Executable::load(Span<const uint8_t>
   }
 
   std::shared_ptr<Executable> executable(new Executable(std::move(*artifact)));
-  std::string path = fmt::format("/proc/self/fd/{}", memory.get());
+  executable->code = std::move(code);
+  std::string path = fmt::format("/proc/self/fd/{}", executable->code.get());
   executable->library.reset(dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL));
   if (!executable->library)
     return invalidInput("code of the artifact cannot be loaded: {}", dlerror());

@@ -4,6 +4,7 @@
 #define ESPALIER_RUNTIME_PROGRAM_EXECUTABLE_H
 
 #include "espalier/Runtime/CPU/Parallel.h"
+#include "espalier/Runtime/Core/File.h"
 #include "espalier/Runtime/Program/Artifact.h"
 
 #include <memory>
@@ -26,6 +27,9 @@ private:
   Executable(Artifact tables) : tables(std::move(tables)) {}
 
   Artifact tables;
+  /// The file that the code was loaded from. It stays open because the loader tells libraries apart by name, and the
+  /// name holds the number of the descriptor.
+  FileDescriptor code;
   std::unique_ptr<void, Close> library;
   std::vector<KernelFunction> kernels;
 };

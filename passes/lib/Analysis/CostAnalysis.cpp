@@ -55,12 +55,16 @@ public:
 
   LogicalResult add(StringRef scope, const CostFigures &figures) {
     Node &node = nodes[find(scope)];
-    addUp(node.figures, figures);
+    addUp(node.own, figures);
     return node.peak.add(figures.peakActivationBytes);
   }
 
   /// The tree in preorder, each node with the figures of all below it.
   FailureOr<std::vector<CostScope>> take() {
+    for (Node &node : nodes) {
+      node.own.peakActivationBytes = node.peak.get();
+      node.figures = node.own;
+    }
     // Children are made after their parents.
     for (size_t i = nodes.size() - 1; i > 0; --i) {
       addUp(nodes[nodes[i].parent].figures, nodes[i].figures);
@@ -73,7 +77,7 @@ public:
       auto [index, depth] = stack.pop_back_val();
       Node &node = nodes[index];
       node.figures.peakActivationBytes = node.peak.get();
-      scopes.push_back({node.name, depth, std::move(node.figures)});
+      scopes.push_back({node.name, depth, std::move(node.figures), std::move(node.own)});
       for (unsigned child : llvm::reverse(node.children))
         stack.emplace_back(child, depth + 1);
     }
@@ -85,7 +89,7 @@ private:
     StringRef name;
     unsigned parent = 0;
     SmallVector<unsigned, 2> children;
-    CostFigures figures;
+    CostFigures own, figures;
     Maximum peak;
   };
 

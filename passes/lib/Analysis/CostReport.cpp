@@ -142,7 +142,6 @@ static void appendFigures(SmallVectorImpl<std::string> &cells, const CostFigures
 }
 
 void CostReport::printTable(llvm::raw_ostream &os, Detail detail, unsigned maxDepth) const {
-  os << graph << "\n\n";
   SmallVector<SmallVector<std::string>> table;
   auto addHeader = [&](ArrayRef<StringRef> titles) {
     SmallVector<std::string> &cells = table.emplace_back();
@@ -159,6 +158,15 @@ void CostReport::printTable(llvm::raw_ostream &os, Detail detail, unsigned maxDe
       SmallVector<std::string> &cells = table.emplace_back();
       cells.push_back(std::string(2 * (scope.depth - 1), ' ') + printable(scope.name));
       appendFigures(cells, scope.figures);
+    }
+    const CostFigures &own = scopes.front().own;
+    bool costs = llvm::any_of(CostFigures::getFields(), [&](const CostFigures::Field &field) {
+      return field.member != &CostFigures::peakActivationBytes && !(own.*field.member).isConstant(0);
+    });
+    if (costs) {
+      SmallVector<std::string> &cells = table.emplace_back();
+      cells.push_back("(top level)");
+      appendFigures(cells, own);
     }
   }
   if (detail == Detail::Op) {

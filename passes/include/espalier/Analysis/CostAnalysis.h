@@ -55,6 +55,7 @@ struct CostScope {
   llvm::StringRef name; // last component
   unsigned depth;       // 0: the graph itself
   CostFigures figures;
+  CostFigures own; // of ops in this scope and in none below it
 };
 
 /// What one graph costs: a row for every op, and sums of the rows.

@@ -8,6 +8,7 @@
 namespace espalier::tools {
 
 std::unique_ptr<Verb> createCheckVerb();
+std::unique_ptr<Verb> createCostVerb();
 
 } // namespace espalier::tools
 

@@ -1,0 +1,158 @@
+//===- Cost.cpp - espalier cost -------------------------------------------===//
+
+#include "Network.h"
+#include "Verbs.h"
+
+#include "espalier/Analysis/CostAnalysis.h"
+#include "espalier/Transforms/StepPasses.h"
+
+#include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileUtilities.h"
+
+#include <fmt/core.h>
+
+using namespace mlir;
+using namespace espalier;
+using namespace espalier::tools;
+
+namespace {
+
+class Cost final : public Verb {
+public:
+  const char *name() const override { return "cost"; }
+  const char *summary() const override { return "Price a network: MACs, FLOPs, parameters, traffic, memory"; }
+  const char *example() const override { return "espalier cost examples/zoo/resnet18.esp --by block --depth 2"; }
+  void declare(CLI::App &flags) override {
+    net.declare(flags);
+    flags.add_option("--by", detail, "Rows of the table: op, block or graph")
+        ->transform(
+            CLI::CheckedTransformer(std::map<std::string, CostReport::Detail>{{"op", CostReport::Detail::Op},
+                                                                              {"block", CostReport::Detail::Block},
+                                                                              {"graph", CostReport::Detail::Graph}}))
+        ->default_str("block");
+    flags.add_option("--depth", depth, "Levels of blocks in the table")
+        ->type_name("LEVELS")
+        ->check(CLI::PositiveNumber);
+    flags.add_flag("--symbolic", symbolic, "Figures as expressions in the sizes without a number");
+    flags.add_flag("--json", json, "One JSON document, with a row for every op");
+    flags.add_option("-o,--output", output, "Write to a file")->type_name("FILE");
+  }
+  int run() override;
+
+private:
+  /// Completes the bindings: a batch that nothing binds is 1. False when a size is unknown or has no number.
+  bool bindSizes(cg::GraphOp graph);
+  void write(llvm::raw_ostream &os, const CostReport &report) const;
+
+  NetworkFlags net;
+  CostReport::Detail detail = CostReport::Detail::Block;
+  unsigned depth = 2;
+  bool symbolic = false;
+  bool json = false;
+  std::string output = "-";
+  SmallVector<std::string> sizes; // NAME=NUMBER
+};
+
+bool Cost::bindSizes(cg::GraphOp graph) {
+  llvm::SetVector<StringRef> symbols;
+  bool anonymous = false;
+  for (BlockArgument argument : graph.getArguments()) {
+    auto dims = graph.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), cg::GraphOp::getDimsAttrName());
+    if (!dims)
+      anonymous |= !cast<RankedTensorType>(argument.getType()).hasStaticShape();
+    else
+      for (StringAttr dim : dims.getAsRange<StringAttr>())
+        if (!llvm::isDigit(dim.getValue().front()))
+          symbols.insert(dim.getValue());
+  }
+  std::string known = symbols.empty() ? "none" : llvm::join(symbols, ", ");
+  for (const std::string &binding : net.sizes()) {
+    auto [symbol, number] = StringRef(binding).split('=');
+    if (int64_t value; number.getAsInteger(10, value) || value < 1) {
+      fmt::print(stderr, "error: expected a size as NAME=NUMBER with a number of at least 1, but got '{}'\n", binding);
+      return false;
+    }
+    if (!symbols.remove(symbol)) {
+      fmt::print(stderr, "error: '{}' has no size '{}'; its sizes are: {}\n", graph.getSymName().str(), symbol.str(),
+                 known);
+      return false;
+    }
+    sizes.push_back(binding);
+  }
+  if (symbolic)
+    return true;
+  if (symbols.remove("N"))
+    sizes.push_back("N=1");
+  if (anonymous || !symbols.empty()) {
+    fmt::print(stderr, "error: size '{0}' of '{1}' has no number; give it one with --bind, or use --symbolic\n",
+               symbols.empty() ? "?" : symbols.front().str(), graph.getSymName().str());
+    return false;
+  }
+  return true;
+}
+
+void Cost::write(llvm::raw_ostream &os, const CostReport &report) const {
+  if (!json) {
+    os << report.graph << (sizes.empty() ? "" : " with " + llvm::join(sizes, ", ")) << "\n\n";
+    report.printTable(os, detail, depth);
+    return;
+  }
+  llvm::json::OStream document(os, /*IndentSize=*/2);
+  document.object([&] {
+    document.attribute("arch", report.graph);
+    document.attributeObject("bindings", [&] {
+      for (StringRef binding : sizes) {
+        auto [symbol, number] = binding.split('=');
+        int64_t value = 0;
+        number.getAsInteger(10, value); // checked in bindSizes
+        document.attribute(symbol, value);
+      }
+    });
+    report.writeJson(document, symbolic);
+  });
+  os << "\n";
+}
+
+int Cost::run() {
+  Network network;
+  if (failed(network.load(net.file)))
+    return InputFault;
+  FailureOr<cg::GraphOp> graph = network.choose(net.arch);
+  if (failed(graph))
+    return InputFault;
+  if (!bindSizes(*graph))
+    return UsageFault;
+  if (!sizes.empty()) {
+    cg::BindSizesOptions options;
+    options.sizes.assign(sizes.begin(), sizes.end());
+    PassManager manager(&network.context());
+    manager.addPass(cg::createBindSizes(options));
+    if (failed(manager.run(network.module())))
+      return InputFault;
+  }
+  FailureOr<CostReport> report = computeCost(cast<FunctionOpInterface>(graph->getOperation()));
+  if (failed(report))
+    return InputFault;
+  // A file is written under another name first and takes its name when it is whole.
+  llvm::Error error = llvm::writeToOutput(output, [&](llvm::raw_ostream &os) -> llvm::Error {
+    write(os, *report);
+    os.flush();
+    if (output == "-" && llvm::outs().has_error()) {
+      std::error_code code = llvm::outs().error();
+      llvm::outs().clear_error(); // else the stream ends the process
+      return llvm::errorCodeToError(code);
+    }
+    return llvm::Error::success();
+  });
+  if (error) {
+    fmt::print(stderr, "error: cannot write '{}': {}\n", output, llvm::toString(std::move(error)));
+    return EnvironmentFault;
+  }
+  return Done;
+}
+
+} // namespace
+
+std::unique_ptr<Verb> espalier::tools::createCostVerb() { return std::make_unique<Cost>(); }

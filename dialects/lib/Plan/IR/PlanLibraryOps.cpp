@@ -16,6 +16,16 @@ static LogicalResult verifyClamp(Operation *op, std::optional<APFloat> min, std:
   return op->emitOpError("expects min <= max, but got ") << low << " and " << high;
 }
 
+/// Constants are packed before the first row runs, so that no row may compute them.
+static LogicalResult verifyConstant(Operation *op, Value place) {
+  while (auto view = place.getDefiningOp<ViewOp>())
+    place = view.getSource();
+  auto argument = place.getDefiningOp<ArgumentOp>();
+  if (argument && argument.getRole() != Role::Output)
+    return success();
+  return op->emitOpError("expects a constant operand to be an argument that is no output, or a view of one");
+}
+
 /// The part that the three convolutions share: `output = conv(input, filter)`.
 template <typename ConvOp>
 static LogicalResult verifyConv2D(ConvOp op, MemRefType input, MemRefType filter, MemRefType output) {
@@ -68,6 +78,8 @@ LogicalResult Conv2DOp::verify() {
   if (getResidual() && getResidual().getType() != output) // conv2d_c5
     return emitOpError("expects the residual to have the output's type (")
            << output << "), but got " << getResidual().getType();
+  if (getConstantFilter() && failed(verifyConstant(*this, getFilter()))) // conv2d_c6
+    return failure();
   return verifyClamp(*this, getMin(), getMax()); // conv2d_c5
 }
 
@@ -97,5 +109,7 @@ LogicalResult MatmulOp::verify() {
                                     << ") into " << output;
   if (getBias() && cast<MemRefType>(getBias().getType()).getShape() != ArrayRef<int64_t>{n}) // matmul_c3
     return emitOpError("expects a bias of ") << n << " elements, but got " << getBias().getType();
+  if (getConstantRhs() && failed(verifyConstant(*this, getRhs()))) // matmul_c4
+    return failure();
   return verifyClamp(*this, getMin(), getMax()); // matmul_c3
 }

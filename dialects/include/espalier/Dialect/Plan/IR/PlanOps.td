@@ -165,6 +165,7 @@ def Plan_Conv2DOp : Plan_LibraryOp<"conv2d", [AttrSizedOperandSegments]> {
     `output = clamp(conv(input, filter) + bias + residual)`. The residual may be the output's own place.
     `constant_filter` says that the filter changes only when the caller says so: the executor then packs it once.
 }], convDescription, [{    C5. `bias` has one element per output channel; `residual` has the output's type; `min <= max`.
+    C6. A constant filter is an argument that is no output, or a view of one.
 
     ```mlir
     plan.program @forward {
@@ -241,6 +242,7 @@ def Plan_MatmulOp : Plan_LibraryOp<"matmul"> {
     C1. All three have rank 2, or all three rank 3 with equal first extents.
     C2. The output is M x N for an M x K `op(lhs)` and a K x N `op(rhs)`.
     C3. `bias` has N elements; `min <= max`.
+    C4. A constant `rhs` is an argument that is no output, or a view of one.
 
     ```mlir
     plan.program @forward {

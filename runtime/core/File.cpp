@@ -76,7 +76,8 @@ Expected<std::vector<uint8_t>> espalier::rt::readFile(const std::string &path, u
   return content;
 }
 
-Expected<std::vector<uint8_t>> espalier::rt::gunzip(Span<const uint8_t> compressed, uint64_t maxBytes) {
+/// Decompresses everything, which has at most `maxBytes`, or only the first `maxBytes`.
+static Expected<std::vector<uint8_t>> inflateGzip(Span<const uint8_t> compressed, uint64_t maxBytes, bool prefixOnly) {
   z_stream stream = {};
   constexpr int gzipOnly = 16;
   if (inflateInit2(&stream, gzipOnly + MAX_WBITS) != Z_OK)
@@ -104,6 +105,10 @@ Expected<std::vector<uint8_t>> espalier::rt::gunzip(Span<const uint8_t> compress
     int result = inflate(&stream, Z_NO_FLUSH);
     consumed += inputSize - stream.avail_in;
     produced += outputSize - stream.avail_out;
+    if (prefixOnly && produced >= maxBytes) {
+      content.resize(static_cast<size_t>(maxBytes));
+      return content;
+    }
     if (produced > maxBytes)
       return invalidInput("decompressed content exceeds the limit of {}", formatBytes(maxBytes));
     if (result == Z_STREAM_END) {
@@ -120,9 +125,21 @@ Expected<std::vector<uint8_t>> espalier::rt::gunzip(Span<const uint8_t> compress
   return invalidInput("gzip data ends at byte {} in the middle of its content", compressed.size());
 }
 
+Expected<std::vector<uint8_t>> espalier::rt::gunzip(Span<const uint8_t> compressed, uint64_t maxBytes) {
+  return inflateGzip(compressed, maxBytes, /*prefixOnly=*/false);
+}
+
+Expected<std::vector<uint8_t>> espalier::rt::gunzipPrefix(Span<const uint8_t> compressed, uint64_t count) {
+  return inflateGzip(compressed, count, /*prefixOnly=*/true);
+}
+
+bool espalier::rt::isGzip(Span<const uint8_t> content) {
+  return content.size() >= 2 && content[0] == 0x1f && content[1] == 0x8b;
+}
+
 Expected<std::vector<uint8_t>> espalier::rt::readFileMaybeGzip(const std::string &path, uint64_t maxBytes) {
   Expected<std::vector<uint8_t>> content = readFile(path, maxBytes);
-  if (!content || content->size() < 2 || (*content)[0] != 0x1f || (*content)[1] != 0x8b)
+  if (!content || !isGzip(*content))
     return content;
   Expected<std::vector<uint8_t>> decompressed = gunzip(*content, maxBytes);
   if (!decompressed)

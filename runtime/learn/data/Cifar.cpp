@@ -10,6 +10,8 @@
 #include "espalier/Runtime/Core/File.h"
 #include "espalier/Runtime/Core/Text.h"
 
+#include <algorithm>
+
 using namespace espalier::rt;
 
 static constexpr ImageShape cifarShape{3, 32, 32};
@@ -60,7 +62,10 @@ Expected<Dataset> espalier::rt::readCifar(const DatasetFolder &folder, Split spl
   std::vector<std::vector<uint8_t>> batches;
   uint64_t total = 0;
   for (const std::string &path : paths) {
-    Expected<std::vector<uint8_t>> batch = readFileMaybeGzip(path, options.memoryBudget - total);
+    // The format has no header that says how much is to come: three times the largest official file is enough.
+    constexpr uint64_t maxFileBytes = uint64_t(512) << 20;
+    Expected<std::vector<uint8_t>> batch =
+        readFileMaybeGzip(path, std::min(maxFileBytes, options.memoryBudget - total));
     if (!batch)
       return batch.takeStatus();
     total += batch->size();

@@ -14,6 +14,9 @@
 
 using namespace espalier::rt;
 
+/// Zeros, element type and rank.
+static constexpr size_t prefixSize = 4;
+
 namespace {
 struct IdxArray {
   std::vector<int64_t> dims;
@@ -31,42 +34,68 @@ struct IdxPair {
 };
 } // namespace
 
-static Expected<IdxArray> parseIdx(std::vector<uint8_t> content, size_t minRank, size_t maxRank) {
-  constexpr size_t prefixSize = 4;
+/// Reads dims and the start of the data from the first bytes of a file, and checks what they promise against
+/// `maxBytes`. `totalBytes` becomes the size that the file must have.
+static Expected<IdxArray> parseHeader(Span<const uint8_t> bytes, size_t minRank, size_t maxRank, uint64_t maxBytes,
+                                      uint64_t &totalBytes) {
   constexpr uint8_t unsignedByte = 8;
-  if (content.size() < prefixSize || content[0] != 0 || content[1] != 0)
+  if (bytes.size() < prefixSize || bytes[0] != 0 || bytes[1] != 0)
     return invalidInput("not an IDX file: it does not start with two zero bytes");
-  if (content[2] != unsignedByte)
-    return unsupported("expected elements of type 0x08 (unsigned byte), but got 0x{:02x}", content[2]);
-  size_t rank = content[3];
+  if (bytes[2] != unsignedByte)
+    return unsupported("expected elements of type 0x08 (unsigned byte), but got 0x{:02x}", bytes[2]);
+  size_t rank = bytes[3];
   if (rank < minRank || rank > maxRank)
     return invalidInput("expected {} dims, but got {}",
                         minRank == maxRank ? std::to_string(minRank) : fmt::format("{} or {}", minRank, maxRank), rank);
   IdxArray array{{}, {}, prefixSize + 4 * rank};
-  if (content.size() < array.dataStart)
-    return invalidInput("file ends at byte {}, in the middle of the header", content.size());
+  if (bytes.size() < array.dataStart)
+    return invalidInput("file ends at byte {}, in the middle of the header", bytes.size());
   uint64_t product = 1;
   bool overflow = false;
   for (size_t i = 0; i < rank; ++i) {
-    const uint8_t *bytes = &content[prefixSize + 4 * i];
-    uint64_t dim = uint64_t(bytes[0]) << 24 | bytes[1] << 16 | bytes[2] << 8 | bytes[3];
+    const uint8_t *dimBytes = &bytes[prefixSize + 4 * i];
+    uint64_t dim = uint64_t(dimBytes[0]) << 24 | dimBytes[1] << 16 | dimBytes[2] << 8 | dimBytes[3];
     array.dims.push_back(static_cast<int64_t>(dim));
     overflow |= __builtin_mul_overflow(product, dim, &product);
   }
-  uint64_t available = content.size() - array.dataStart;
-  if (overflow || product != available)
-    return invalidInput("header promises {} bytes of data, but {} follow{}",
-                        overflow ? "over 2^64" : std::to_string(product), available,
-                        overflow || product > available ? " (truncated?)" : "");
-  array.content = std::move(content);
+  overflow |= __builtin_add_overflow(product, array.dataStart, &totalBytes);
+  if (overflow || totalBytes > maxBytes)
+    return invalidInput("header promises {}, more than the memory budget of {}",
+                        overflow ? "over 2^64 bytes" : formatBytes(totalBytes), formatBytes(maxBytes));
+  return array;
+}
+
+static Expected<IdxArray> parseIdx(std::vector<uint8_t> content, size_t minRank, size_t maxRank, uint64_t maxBytes) {
+  std::vector<uint8_t> prefix;
+  bool compressed = isGzip(content);
+  if (compressed) {
+    Expected<std::vector<uint8_t>> start = gunzipPrefix(content, prefixSize + 4 * maxRank);
+    if (!start)
+      return start.takeStatus();
+    prefix = *std::move(start);
+  }
+  uint64_t totalBytes;
+  Expected<IdxArray> array = parseHeader(compressed ? prefix : content, minRank, maxRank, maxBytes, totalBytes);
+  if (!array)
+    return array;
+  if (compressed) {
+    Expected<std::vector<uint8_t>> decompressed = gunzip(content, totalBytes);
+    if (!decompressed)
+      return decompressed.takeStatus();
+    content = *std::move(decompressed);
+  }
+  if (content.size() != totalBytes)
+    return invalidInput("header promises {} bytes of data, but {} follow{}", totalBytes - array->dataStart,
+                        content.size() - array->dataStart, content.size() < totalBytes ? " (truncated?)" : "");
+  array->content = std::move(content);
   return array;
 }
 
 static Expected<IdxArray> readIdxFile(const std::string &path, uint64_t maxBytes, size_t minRank, size_t maxRank) {
-  Expected<std::vector<uint8_t>> content = readFileMaybeGzip(path, maxBytes);
+  Expected<std::vector<uint8_t>> content = readFile(path, maxBytes);
   if (!content)
     return content.takeStatus();
-  Expected<IdxArray> array = parseIdx(*std::move(content), minRank, maxRank);
+  Expected<IdxArray> array = parseIdx(*std::move(content), minRank, maxRank, maxBytes);
   if (!array)
     return array.takeStatus().in(path);
   return array;

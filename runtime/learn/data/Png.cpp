@@ -52,7 +52,7 @@ static void readBytes(png_structp png, png_bytep bytes, size_t size) {
 
 static void ignoreWarning(png_structp, png_const_charp) {}
 
-/// Reads everything before the pixels and chooses the conversions to 8-bit grey or RGB. False on an error.
+/// Reads everything before the pixels. False on an error.
 static bool readHeader(PngReader &reader) {
   if (setjmp(png_jmpbuf(reader.png)))
     return false;
@@ -60,13 +60,20 @@ static bool readHeader(PngReader &reader) {
   // The size is checked against our own limit once it is known.
   png_set_user_limits(reader.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
   png_read_info(reader.png, reader.info);
+  reader.width = png_get_image_width(reader.png, reader.info);
+  reader.height = png_get_image_height(reader.png, reader.info);
+  return true;
+}
+
+/// Chooses the conversions to 8-bit grey or RGB; libpng then allocates its rows.
+static bool startPixels(PngReader &reader) {
+  if (setjmp(png_jmpbuf(reader.png)))
+    return false;
   png_set_expand(reader.png); // palettes to RGB, small grey depths to 8 bits
   png_set_strip_16(reader.png);
   png_set_strip_alpha(reader.png);
   png_set_interlace_handling(reader.png);
   png_read_update_info(reader.png, reader.info);
-  reader.width = png_get_image_width(reader.png, reader.info);
-  reader.height = png_get_image_height(reader.png, reader.info);
   reader.channels = png_get_channels(reader.png, reader.info);
   return true;
 }
@@ -95,6 +102,8 @@ Expected<Image> espalier::rt::decodePng(Span<const uint8_t> encoded) {
     return failure();
   if (Status status = checkImageSize(reader.width, reader.height); !status.ok())
     return status;
+  if (!startPixels(reader))
+    return failure();
   if (reader.channels != 1 && reader.channels != 3)
     return unsupported("PNG images of {} channels are not supported", reader.channels);
   Image image{reader.height, reader.width, reader.channels, {}};

@@ -94,16 +94,20 @@ TEST_F(DatasetTest, IdxErrorsAreLocated) {
   write("train-labels-idx1-ubyte", idx({2}, std::string("\0\2", 2)));
   expectInvalid("t10k-labels-idx1-ubyte: label 3 of sample 1 is out of range: there are 3 classes", Split::Test);
 
+  DatasetOptions options;
+  options.memoryBudget = 1 << 30;
   auto expectImages = [&](const std::string &content, const std::string &text) {
     write("train-images-idx3-ubyte", content);
-    expectInvalid("train-images-idx3-ubyte: " + text);
+    expectInvalid("train-images-idx3-ubyte: " + text, Split::Train, options);
   };
   expectImages("text", "not an IDX file");
   expectImages(idx({2}, "ab"), "expected 3 or 4 dims, but got 1");
   expectImages(idx({2, 1, 1}, "ab").substr(0, 9), "file ends at byte 9, in the middle of the header");
   expectImages(idx({2, 1, 1}, "a"), "header promises 2 bytes of data, but 1 follow (truncated?)");
   expectImages(idx({2, 1, 1}, "abc"), "header promises 2 bytes of data, but 3 follow");
-  expectImages(idx({0xffffffff, 0xffffffff, 0xffffffff}, "a"), "header promises over 2^64 bytes");
+  expectImages(idx({0xffffffff, 0xffffffff, 0xffffffff}, "a"),
+               "header promises over 2^64 bytes, more than the memory budget");
+  expectImages(idx({0xffff, 0xffff, 1}, "a"), "header promises 4.0 GiB, more than the memory budget of 1.0 GiB");
   expectImages(idx({2, 1, 1, 2}, "abcd"), "expected 1 or 3 channels, but got 2");
   expectImages(idx({2, 0, 1}, ""), "images of 1x0 are empty");
   write("train-labels-idx1-ubyte", idx({0}, ""));
@@ -112,6 +116,16 @@ TEST_F(DatasetTest, IdxErrorsAreLocated) {
   floats[2] = 0x0d;
   write("train-images-idx3-ubyte", floats);
   expectFailure(open(), StatusCode::Unsupported, "expected elements of type 0x08 (unsigned byte), but got 0x0d");
+}
+
+TEST_F(DatasetTest, CompressedIdxIsCheckedAgainstItsHeader) {
+  write("train-labels-idx1-ubyte", idx({2}, std::string("\0\1", 2)));
+  writeGzip("train-images-idx3-ubyte.gz", idx({2, 1, 1}, "abc"));
+  expectInvalid("train-images-idx3-ubyte.gz: decompressed content exceeds the limit of 18 bytes");
+  writeGzip("train-images-idx3-ubyte.gz", idx({2, 1, 1}, "a"));
+  expectInvalid("train-images-idx3-ubyte.gz: header promises 2 bytes of data, but 1 follow (truncated?)");
+  writeGzip("train-images-idx3-ubyte.gz", "");
+  expectInvalid("train-images-idx3-ubyte.gz: not an IDX file");
 }
 
 TEST_F(DatasetTest, DamagedIdxNeverCrashes) {

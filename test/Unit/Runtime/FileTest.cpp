@@ -4,7 +4,11 @@
 
 #include "TestSupport.h"
 
+#include <csignal>
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
 using namespace espalier::rt;
@@ -84,8 +88,33 @@ TEST(FileTest, AtomicFileNamesWhatItCannotWrite) {
   TempFolder folder;
   expectFailure(writeFileAtomically(folder.file("no/out"), "x"), StatusCode::InvalidInput, "no/out'");
   expectFailure(writeFileAtomically(folder.path, "x"), StatusCode::Usage, "it is a directory");
-  EXPECT_TRUE(writeFileAtomically("/dev/null", "x").ok());
-  expectFailure(writeFileAtomically("/dev/full", "x"), StatusCode::Environment, "No space left");
+}
+
+TEST(FileTest, AtomicFileReportsAFullDisk) {
+  TempFolder folder;
+  // A limit on the size of files stands in for the disk.
+  auto *oldHandler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit oldLimit, limit;
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &oldLimit), 0);
+  limit = oldLimit;
+  limit.rlim_cur = 10;
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+  Status status = writeFileAtomically(folder.file("out"), std::string(100, 'x'));
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &oldLimit), 0);
+  std::signal(SIGXFSZ, oldHandler);
+  expectFailure(status, StatusCode::Environment, "cannot write '" + folder.file("out") + "': File too large");
+  EXPECT_EQ(folder.numFiles(), 0u);
+}
+
+TEST(FileTest, PipesAreWrittenDirectly) {
+  // A pipe of our own: a fault here would replace the file by name, which must not happen to /dev/null.
+  TempFolder folder;
+  ASSERT_EQ(::mkfifo(folder.file("pipe").c_str(), 0600), 0);
+  FileDescriptor reader(::open(folder.file("pipe").c_str(), O_RDONLY | O_NONBLOCK));
+  ASSERT_TRUE(writeFileAtomically(folder.file("pipe"), "text").ok());
+  char text[8];
+  EXPECT_EQ(::read(reader.get(), text, sizeof(text)), 4);
+  EXPECT_TRUE(std::filesystem::is_fifo(folder.file("pipe")));
 }
 
 TEST(FileTest, GunzipReadsAllMembersUpToTheLimit) {
@@ -95,6 +124,18 @@ TEST(FileTest, GunzipReadsAllMembersUpToTheLimit) {
   ASSERT_TRUE(content.ok()) << content.status().message();
   EXPECT_EQ(std::string(content->begin(), content->end()), text + "tail");
   expectFailure(gunzipText(compressed, 100'003), StatusCode::InvalidInput, "exceeds the limit of 97.7 KiB");
+}
+
+TEST(FileTest, GunzipPrefixStopsEarly) {
+  auto prefix = [](const std::string &text, uint64_t count) {
+    Expected<std::vector<uint8_t>> content =
+        gunzipPrefix({reinterpret_cast<const uint8_t *>(text.data()), text.size()}, count);
+    return content ? std::string(content->begin(), content->end()) : "failed";
+  };
+  EXPECT_EQ(prefix(gzip("hello"), 2), "he");
+  EXPECT_EQ(prefix(gzip("hello"), 9), "hello");
+  // What comes after the prefix is not looked at.
+  EXPECT_EQ(prefix(gzip(std::string(1'000'000, 'x')).substr(0, 500), 3), "xxx");
 }
 
 TEST(FileTest, GunzipLocatesDamage) {

@@ -62,6 +62,13 @@ Expected<std::vector<uint8_t>> readFile(const std::string &path, uint64_t maxByt
 /// Decompresses gzip data (one or more members) whose content has at most `maxBytes`.
 Expected<std::vector<uint8_t>> gunzip(Span<const uint8_t> compressed, uint64_t maxBytes);
 
+/// The first `count` bytes of what gunzip() gives, or all of it if it is shorter. With it a reader of a format that
+/// says its size can check that before it decompresses the rest.
+Expected<std::vector<uint8_t>> gunzipPrefix(Span<const uint8_t> compressed, uint64_t count);
+
+/// Whether data starts as gzip data does.
+bool isGzip(Span<const uint8_t> content);
+
 /// The content of a file, decompressed if it starts as gzip data does; at most `maxBytes` either way.
 Expected<std::vector<uint8_t>> readFileMaybeGzip(const std::string &path, uint64_t maxBytes);
 

@@ -209,7 +209,8 @@ File *Program::load() {
     return nullptr;
   for (auto &loaded : files)
     link(*loaded->file);
-  return main;
+  // Linking stopped half way, names may lead nowhere.
+  return diags.exhausted() ? nullptr : main;
 }
 
 const Decl *Program::lookup(StringRef name) const {

@@ -30,12 +30,16 @@ std::string espalier::dsl::didYouMean(StringRef name, llvm::ArrayRef<StringRef> 
   if (name.size() > 64)
     return "";
   StringRef best;
-  unsigned bestDistance = std::max<unsigned>(1, name.size() / 3) + 1;
+  unsigned bestDistance = ~0u;
   for (StringRef candidate : candidates) {
     if (candidate.size() > 64)
       continue;
-    unsigned distance = name.edit_distance(candidate, /*AllowReplacements=*/true, bestDistance);
-    if (distance < bestDistance) {
+    // Swapped letters count as two edits: close nonetheless, even in short names.
+    unsigned limit = std::max<unsigned>(1, name.size() / 3);
+    if (candidate.size() == name.size() && std::is_permutation(name.begin(), name.end(), candidate.begin()))
+      limit = std::max(limit, 2u);
+    unsigned distance = name.edit_distance(candidate, /*AllowReplacements=*/true, limit);
+    if (distance <= limit && distance < bestDistance) {
       bestDistance = distance;
       best = candidate;
     }

@@ -344,10 +344,6 @@ std::optional<StringRef> Evaluator::childPath(const Node *node, const Decl *decl
   auto &labels = calls[owner].labels;
   std::string name;
   if (label) {
-    if (!label->is(ValueKind::String)) {
-      error(Diag::LabelType, describe(*label));
-      return std::nullopt;
-    }
     name = label->string().str();
     if (name.empty())
       return path;

@@ -261,6 +261,8 @@ void Parser::parseDecl(DeclKind kind) {
   if (!parseParams(*decl))
     return synchronizeDecl();
   if (consumeIf(Tok::Arrow)) {
+    // A name that only results use is no name of the body: there it may be a constant.
+    Scopes::ScopeTy resultScope(scopes);
     SmallVector<TypeExpr> results;
     decl->returnsTuple = consumeIf(Tok::LParen);
     do {

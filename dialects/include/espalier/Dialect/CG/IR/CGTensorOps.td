@@ -12,6 +12,8 @@ include "espalier/Dialect/CG/IR/CGBase.td"
 def CG_ConstantOp : CG_ValueOp<"constant", [ConstantLike]> {
   let summary = "a literal tensor";
   let description = [{
+    C1. `value` is a dense tensor of numbers.
+
     ```mlir
     %two = cg.constant dense<2.0> : tensor<f32>
     ```
@@ -26,6 +28,7 @@ def CG_IotaOp : CG_ValueOp<"iota"> {
   let summary = "0, 1, 2, ... as a vector";
   let description = [{
     C1. `size` >= 0.
+    C2. `type` is i32, i64 or a float type.
 
     ```mlir
     %i = cg.iota {size = 10 : i64, type = i64}
@@ -36,8 +39,10 @@ def CG_IotaOp : CG_ValueOp<"iota"> {
   let assemblyFormat = "attr-dict";
 }
 
+def CG_SeedTensor : TypeConstraint<And<[CG_ScalarTensor.predicate, CG_IndexTensor.predicate]>,
+                                   "tensor of rank 0 of i32 or i64", "::mlir::RankedTensorType">;
 class CG_RandomOp<string mnemonic> : CG_ValueOp<mnemonic> {
-  let arguments = (ins CG_ScalarTensor:$seed, CG_FloatTensor:$like, StrAttr:$key);
+  let arguments = (ins CG_SeedTensor:$seed, CG_FloatTensor:$like, StrAttr:$key);
   let results = (outs CG_FloatTensor:$result);
   let assemblyFormat = "$key $seed `like` $like attr-dict `:` type($seed) `,` type($like)";
 }
@@ -74,7 +79,7 @@ def CG_ReshapeOp : CG_ValueOp<"reshape", [CG_Differentiable, CG_Linear]> {
   let description = [{
     One entry of `shape` may be -1: it takes what is left.
 
-    C1. Entries are >= -1, with at most one -1.
+    C1. Entries are >= -1, with at most one -1, and no 0 beside it.
     C2. The number of elements stays.
 
     ```mlir
@@ -98,6 +103,7 @@ def CG_ReshapeLikeOp : CG_ValueOp<"reshape_like", [CG_Differentiable]> {
   let arguments = (ins CG_Tensor:$input, CG_Tensor:$like);
   let results = (outs CG_Tensor:$result);
   let assemblyFormat = "$input `,` $like attr-dict `:` type($input) `,` type($like)";
+  let hasCanonicalizeMethod = 1;
 }
 def CG_BroadcastLikeOp : CG_ValueOp<"broadcast_like", [CG_Differentiable]> {
   let summary = "repeats elements to the extents of another tensor";
@@ -111,6 +117,7 @@ def CG_BroadcastLikeOp : CG_ValueOp<"broadcast_like", [CG_Differentiable]> {
   let arguments = (ins CG_Tensor:$input, CG_Tensor:$like);
   let results = (outs CG_Tensor:$result);
   let assemblyFormat = "$input `,` $like attr-dict `:` type($input) `,` type($like)";
+  let hasFolder = 1;
 }
 def CG_TransposeOp : CG_ValueOp<"transpose", [CG_Differentiable, CG_Linear]> {
   let summary = "permutes dimensions: result dimension i is input dimension `permutation[i]`";
@@ -129,7 +136,7 @@ def CG_TransposeOp : CG_ValueOp<"transpose", [CG_Differentiable, CG_Linear]> {
 def CG_SliceOp : CG_ValueOp<"slice", [CG_Differentiable, CG_Linear]> {
   let summary = "every `stride`-th element of [start, end) along one dimension";
   let description = [{
-    An `end` of -1 stands for the extent.
+    A negative `start` or `end` counts from the end: -1 stands for the extent, -2 for the extent less 1.
 
     C1. `axis` is a dimension of the input.
     C2. 0 <= `start` <= `end` <= extent, `stride` >= 1.
@@ -141,6 +148,10 @@ def CG_SliceOp : CG_ValueOp<"slice", [CG_Differentiable, CG_Linear]> {
   let arguments = (ins CG_Tensor:$input, I64Attr:$axis, I64Attr:$start, I64Attr:$end, I64Attr:$stride);
   let results = (outs CG_Tensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($input)";
+  let extraClassDeclaration = shapeFunction # [{
+    /// The place of the first element taken along `axis`, of a static extent.
+    int64_t getFirst();
+  }];
 }
 def CG_SliceGradientOp : CG_ValueOp<"slice_gradient", [CG_Differentiable]> {
   let summary = "cotangent of `cg.slice`: zeros like the input, with `cotangent` at the places that were taken";
@@ -155,6 +166,10 @@ def CG_SliceGradientOp : CG_ValueOp<"slice_gradient", [CG_Differentiable]> {
                        I64Attr:$stride);
   let results = (outs CG_Tensor:$result);
   let assemblyFormat = "$cotangent `,` $like attr-dict `:` type($cotangent) `,` type($like)";
+  let extraClassDeclaration = shapeFunction # [{
+    /// The place of the first element taken along `axis`, of a static extent.
+    int64_t getFirst();
+  }];
 }
 def CG_PadOp : CG_ValueOp<"pad", [CG_Differentiable, CG_Linear]> {
   let summary = "surrounds a tensor with one value";
@@ -204,7 +219,7 @@ def CG_ScatterAddOp : CG_ValueOp<"scatter_add", [CG_Differentiable]> {
     The transpose of `cg.gather`: repeated indices add up, in row-major order; an index outside the extent is dropped.
 
     C1. `axis` is a dimension of the input.
-    C2. `updates` has the shape that `cg.gather` of `input` at `indices` gives.
+    C2. `updates` has the element type and shape that `cg.gather` of `input` at `indices` gives.
 
     ```mlir
     %y = cg.scatter_add %zero, %i, %u {axis = 0 : i64} : tensor<100x16xf32>, tensor<8xi64>, tensor<8x16xf32>
@@ -217,7 +232,8 @@ def CG_ScatterAddOp : CG_ValueOp<"scatter_add", [CG_Differentiable]> {
 def CG_ExtentOp : CG_ValueOp<"extent"> {
   let summary = "product of the extents along some dimensions, as a number";
   let description = [{
-    C1. `axes` are distinct dimensions of the input; `type` is a number type.
+    C1. `axes` are distinct dimensions of the input.
+    C2. `type` is i32, i64 or a float type.
 
     ```mlir
     %n = cg.extent %x {axes = array<i64: 0, 2, 3>, type = f32} : tensor<?x16x8x8xf32>
@@ -250,6 +266,8 @@ def CG_ReduceSumOp : CG_ReductionOp<"reduce_sum", [CG_Differentiable, CG_Linear]
 }
 def CG_ReduceMeanOp : CG_ReductionOp<"reduce_mean", [CG_Differentiable, CG_Linear]> {
   let summary = "mean over dimensions; NaN over no elements";
+  let arguments = (ins CG_FloatTensor:$input, DenseI64ArrayAttr:$axes, UnitAttr:$keep_dims);
+  let results = (outs CG_FloatTensor:$result);
   let description = constraints # [{
 
     ```mlir
@@ -258,8 +276,10 @@ def CG_ReduceMeanOp : CG_ReductionOp<"reduce_mean", [CG_Differentiable, CG_Linea
   }];
 }
 def CG_ReduceMaxOp : CG_ReductionOp<"reduce_max", [CG_Differentiable]> {
-  let summary = "maximum over dimensions; -inf over no elements; tied elements share the derivative equally";
+  let summary = "maximum over dimensions; tied elements share the derivative equally";
   let description = constraints # [{
+
+    NaN wins. Over no elements it is -inf, or the lowest integer.
 
     ```mlir
     %y = cg.reduce_max %x {axes = array<i64: 1>} : tensor<8x10xf32>
@@ -269,6 +289,8 @@ def CG_ReduceMaxOp : CG_ReductionOp<"reduce_max", [CG_Differentiable]> {
 def CG_ArgmaxOp : CG_ValueOp<"argmax"> {
   let summary = "index of the first maximum along one dimension, which is dropped";
   let description = [{
+    NaN counts as larger than any number.
+
     C1. `axis` is a dimension of the input, with an extent that is not 0.
 
     ```mlir

@@ -31,6 +31,25 @@ func.func private @channel_sums(%x: memref<49x16xf32>, %y: memref<16xf32>, %d: m
 
 // -----
 
+// Along the row the input is contiguous and the sum stands still.
+// CHECK-LABEL: func.func private @row_sums(
+// CHECK-SAME:    %[[X:.+]]: memref<49x16xf32>, %[[Y:.+]]: memref<49xf32>
+// CHECK:         scf.for %[[R:.+]] = %{{.+}} to %c49
+// CHECK:           scf.for %[[C:.+]] = %{{.+}} to %c16
+// CHECK:             memref.load %[[X]][%[[R]], %[[C]]]
+func.func private @row_sums(%x: memref<49x16xf32>, %y: memref<49xf32>, %begin: index, %end: index)
+    attributes {plan.kernel = #plan.kernel<extent = 1>} {
+  linalg.generic {indexing_maps = [affine_map<(c, r) -> (r, c)>, affine_map<(c, r) -> (r)>],
+                  iterator_types = ["reduction", "parallel"]} ins(%x : memref<49x16xf32>) outs(%y : memref<49xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %s = arith.addf %a, %o : f32
+    linalg.yield %s : f32
+  }
+  return
+}
+
+// -----
+
 // A transposition keeps its order: one operand is contiguous either way, and the last loop wins.
 // CHECK-LABEL: func.func private @transpose(
 // CHECK-SAME:    %[[X:.+]]: memref<8x32xf32>, %[[Y:.+]]: memref<32x8xf32>

@@ -71,39 +71,49 @@ static int64_t countContractionMacs(linalg::LinalgOp op) {
   return macs;
 }
 
-/// How many operands advance by one element when loop `dim` advances by one.
-static unsigned countContiguousOperands(linalg::LinalgOp op, unsigned dim) {
-  unsigned count = 0;
+namespace {
+/// How the operands move when one loop advances by one: by one element, or by more. The others stand still.
+struct Movement {
+  unsigned numContiguous = 0, numStrided = 0;
+};
+} // namespace
+
+static Movement getMovement(linalg::LinalgOp op, unsigned dim) {
+  Movement movement;
   for (OpOperand &operand : op->getOpOperands()) {
     AffineMap map = op.getMatchingIndexingMap(&operand);
     auto type = dyn_cast<MemRefType>(operand.get().getType());
-    if (!type || map.getNumResults() == 0 || !type.isLastDimUnitStride())
+    if (!type || !map.isFunctionOfDim(dim))
       continue;
-    AffineExpr last = map.getResult(map.getNumResults() - 1);
-    bool isOuterUse =
-        llvm::any_of(map.getResults().drop_back(), [&](AffineExpr result) { return result.isFunctionOfDim(dim); });
-    count += last == getAffineDimExpr(dim, op->getContext()) && !isOuterUse;
+    bool isContiguous =
+        type.isLastDimUnitStride() && map.getResults().back() == getAffineDimExpr(dim, op->getContext()) &&
+        llvm::none_of(map.getResults().drop_back(), [&](AffineExpr result) { return result.isFunctionOfDim(dim); });
+    ++(isContiguous ? movement.numContiguous : movement.numStrided);
   }
-  return count;
+  return movement;
 }
 
-/// Moves the loop along which most operands are contiguous innermost; among equals a parallel one, then the last.
+/// Moves the loop that vectorizes best innermost: the fewest operands strided, the most contiguous, parallel rather
+/// than a reduction, the last as written.
 static linalg::GenericOp moveContiguousLoopInnermost(RewriterBase &rewriter, linalg::GenericOp op) {
   unsigned numLoops = op.getNumLoops();
   SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
-  std::optional<std::tuple<unsigned, bool, unsigned>> best;
+  std::optional<std::tuple<int, unsigned, bool, unsigned>> best;
   for (unsigned dim = 0; dim < numLoops; ++dim) {
-    auto rank = std::make_tuple(countContiguousOperands(op, dim), linalg::isParallelIterator(iterators[dim]), dim);
+    Movement movement = getMovement(op, dim);
+    auto rank = std::make_tuple(-static_cast<int>(movement.numStrided), movement.numContiguous,
+                                linalg::isParallelIterator(iterators[dim]), dim);
     if (!best || rank > *best)
       best = rank;
   }
-  if (!best || std::get<0>(*best) == 0 || std::get<2>(*best) == numLoops - 1)
+  if (!best || std::get<3>(*best) == numLoops - 1)
     return op;
+  unsigned innermost = std::get<3>(*best);
   SmallVector<unsigned> order;
   for (unsigned dim = 0; dim < numLoops; ++dim)
-    if (dim != std::get<2>(*best))
+    if (dim != innermost)
       order.push_back(dim);
-  order.push_back(std::get<2>(*best));
+  order.push_back(innermost);
   FailureOr<linalg::GenericOp> interchanged = linalg::interchangeGenericOp(rewriter, op, order);
   return succeeded(interchanged) ? *interchanged : op;
 }

@@ -29,7 +29,7 @@ def BufferizeKernels : Pass<"plan-bufferize-kernels", "::mlir::func::FuncOp"> {
 def LowerKernelLoops : Pass<"plan-lower-kernel-loops", "::mlir::func::FuncOp"> {
   let summary = "Lower linalg operations on memrefs to loop nests that vectorize";
   let description = [{
-    Moves the dimension along which most operands are contiguous innermost, lets f32 reductions reassociate (without that
+    Moves the loop that leaves the fewest operands strided innermost, lets f32 reductions reassociate (without that
     they cannot vectorize; f64 stays in order), and emits loops. A matmul or convolution that arrives here becomes scalar
     loops, 10 to 100 times slower than a tiled kernel: it is reported as a missed remark of category
     `plan-lower-kernel-loops`, and as an error with `forbid-scalar-contractions`. Contractions of less than

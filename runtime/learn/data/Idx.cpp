@@ -74,7 +74,7 @@ static Expected<IdxArray> parseIdx(std::vector<uint8_t> content, size_t minRank,
       return start.takeStatus();
     prefix = *std::move(start);
   }
-  uint64_t totalBytes;
+  uint64_t totalBytes = 0;
   Expected<IdxArray> array = parseHeader(compressed ? prefix : content, minRank, maxRank, maxBytes, totalBytes);
   if (!array)
     return array;

@@ -26,9 +26,20 @@ def CG_ShapeOpInterface : OpInterface<"ShapeOpInterface"> {
         ::mlir::MLIRContext *context, ::std::optional<::mlir::Location> location, ::mlir::ValueRange operands,
         ::mlir::DictionaryAttr attributes, ::mlir::OpaqueProperties properties, ::mlir::RegionRange regions,
         ::llvm::SmallVectorImpl<::mlir::Type> &types) {
+      // A parsed op that infers its type has the attributes of its dictionary there only, and unchecked.
+      using Properties = typename ConcreteOp::Properties;
+      Properties complete;
+      if constexpr (!::std::is_same_v<Properties, ::mlir::EmptyProperties>) {
+        if (properties)
+          complete = *properties.as<Properties *>();
+        for (::mlir::NamedAttribute attribute : attributes)
+          ConcreteOp::setInherentAttr(complete, attribute.getName(), attribute.getValue());
+      }
+      typename ConcreteOp::Adaptor adaptor(operands, attributes, complete, regions);
+      if (::llvm::failed(adaptor.verify(location.value_or(::mlir::UnknownLoc::get(context)))))
+        return ::llvm::failure();
       ::espalier::cg::ShapeContext shapes(ConcreteOp::getOperationName(), location);
       ::llvm::SmallVector<::espalier::cg::TensorShape, 2> results;
-      typename ConcreteOp::Adaptor adaptor(operands, attributes, properties, regions);
       if (::llvm::failed(ConcreteOp::inferShapes(adaptor, shapes, results)))
         return ::llvm::failure();
       return shapes.appendTypes(results, types);

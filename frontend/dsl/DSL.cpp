@@ -250,7 +250,7 @@ mlir::OwningOpRef<mlir::ModuleOp> espalier::parseArchitecture(llvm::SourceMgr &s
       continue;
     }
     for (const Decl *decl : main->decls)
-      if (decl->kind == DeclKind::Arch)
+      if (decl->kind == DeclKind::Arch && (options.lossArch.empty() || options.lossArch == decl->name))
         evaluator.emitLoss(*fn, *decl);
   }
   if (!hasEntry && diags.numErrors() == 0)

@@ -671,7 +671,7 @@ void Evaluator::emitGraph(const Decl &decl, StringRef name, ArrayRef<cg::TensorS
   if (stopped)
     return;
   unsigned errorsBefore = diags.numErrors();
-  graph = std::make_unique<GraphBuilder>(module, decl.location(), name);
+  graph = std::make_unique<GraphBuilder>(module, decl.location(), name, decl.kind == DeclKind::Fn);
   leadingShapes = leading;
   SmallVector<Value> args(decl.params.size(), Value::poison());
   enter(&decl, nullptr, "", args);

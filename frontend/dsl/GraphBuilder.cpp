@@ -25,10 +25,12 @@ private:
 };
 } // namespace
 
-GraphBuilder::GraphBuilder(mlir::ModuleOp module, mlir::Location loc, StringRef name)
+GraphBuilder::GraphBuilder(mlir::ModuleOp module, mlir::Location loc, StringRef name, bool isFn)
     : builder(mlir::OpBuilder::atBlockEnd(module.getBody())),
       graph(cg::GraphOp::create(builder, loc, name, builder.getFunctionType({}, {}))),
       shapes(cg::GraphOp::getOperationName(), loc, /*strict=*/true) {
+  if (isFn)
+    graph->setAttr("cg.fn", builder.getUnitAttr());
   builder.setInsertionPointToStart(&graph.getBody().front());
 }
 

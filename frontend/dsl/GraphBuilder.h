@@ -15,7 +15,8 @@ class GraphBuilder {
 public:
   static constexpr unsigned maxOps = 1'000'000;
 
-  GraphBuilder(mlir::ModuleOp module, mlir::Location loc, llvm::StringRef name);
+  /// `isFn` marks a loss, metric or helper: tools that work on "the" network of a file pass over it.
+  GraphBuilder(mlir::ModuleOp module, mlir::Location loc, llvm::StringRef name, bool isFn);
 
   /// Appends an argument of the graph.
   mlir::Value addArgument(mlir::Location loc, llvm::StringRef name, cg::TensorShape shape);

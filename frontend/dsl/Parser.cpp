@@ -4,6 +4,8 @@
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
+#include <algorithm>
+#include <cmath>
 
 using namespace espalier::dsl;
 using llvm::ArrayRef;

@@ -5,6 +5,7 @@
 
 #include "mlir/IR/Location.h"
 #include "llvm/ADT/StringRef.h"
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>

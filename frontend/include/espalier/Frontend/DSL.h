@@ -19,11 +19,13 @@ struct ArchitectureOptions {
   /// leading parameters take the arch's results, further ones (`labels: i64[N]`) their declared types, with the same
   /// names for the same extents. Each gives a graph `@<arch>.<fn>`.
   std::vector<std::string> losses;
+  /// Applies the losses to this arch alone; empty means all.
+  std::string lossArch;
 };
 
 /// Reads the architecture file that is the main buffer of `sources` (see docs/language.md) and returns a verified
 /// module with one `cg.graph` for every arch of the file, and for every fn of the file whose parameters are tensors of
-/// declared shape. Imported files are added to `sources`, so that diagnostics can show their lines.
+/// declared shape; the latter carry the attribute `cg.fn`. Imported files are added to `sources`, so that diagnostics can show their lines.
 ///
 /// Errors go to the context's diagnostic engine, located; then the result is null. Loads the cg dialect.
 mlir::OwningOpRef<mlir::ModuleOp> parseArchitecture(llvm::SourceMgr &sources, mlir::MLIRContext *context,

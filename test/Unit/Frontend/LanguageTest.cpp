@@ -234,7 +234,7 @@ TEST(Language, LossesTakeTheResultsOfAnArch) {
 
 TEST(Language, ImportsAreRelativeToTheFile) {
   Parsed parsed = parse("import \"lib/blocks.esp\"\narch a(x: f32[N, 4]) { x |> tower(WIDTH) as t }",
-                        ESPALIER_SOURCE_DIR "/test/Frontend/errors/main.esp");
+                        ESPALIER_SOURCE_DIR "/test/Frontend/Inputs/errors/main.esp");
   EXPECT_EQ(paths(parsed, "a"), (Strings{"t.fc.weight", "t.fc.bias"}));
 }
 

@@ -28,17 +28,20 @@ static void attachLoss(OpPassManager &manager, const TrainingOptions &options) {
   bindSizes(manager, options.sizes, options.float64);
 }
 
-static void specialize(OpPassManager &manager, cg::Mode mode) {
-  cg::SpecializeOptions options;
-  options.mode = mode;
-  manager.addNestedPass<GraphOp>(cg::createSpecialize(options));
+static void simplify(OpPassManager &manager) {
   manager.addPass(createCanonicalizerPass());
   manager.addPass(createCSEPass());
 }
 
+static void specialize(OpPassManager &manager, cg::Mode mode) {
+  cg::SpecializeOptions options;
+  options.mode = mode;
+  manager.addNestedPass<GraphOp>(cg::createSpecialize(options));
+  simplify(manager);
+}
+
 static void functionalize(OpPassManager &manager, bool returnGradients) {
-  manager.addPass(createCanonicalizerPass());
-  manager.addPass(createCSEPass());
+  simplify(manager);
   manager.addNestedPass<GraphOp>(cg::createFunctionalize(cg::FunctionalizeOptions{returnGradients}));
 }
 
@@ -55,12 +58,17 @@ void espalier::buildEvaluationStepPipeline(OpPassManager &manager, const Trainin
   functionalize(manager, /*returnGradients=*/false);
 }
 
-void espalier::buildTrainingStepPipeline(OpPassManager &manager, const TrainingOptions &options) {
+void espalier::buildTrainingGraphPipeline(OpPassManager &manager, const TrainingOptions &options) {
   attachLoss(manager, options);
   specialize(manager, cg::Mode::Training);
   manager.addNestedPass<GraphOp>(cg::createDifferentiate());
   if (options.clipNorm)
     manager.addNestedPass<GraphOp>(cg::createClipGradients(cg::ClipGradientsOptions{*options.clipNorm}));
   manager.addNestedPass<GraphOp>(cg::createApplyOptimizer(options.optimizer));
-  functionalize(manager, options.returnGradients);
+  simplify(manager);
+}
+
+void espalier::buildTrainingStepPipeline(OpPassManager &manager, const TrainingOptions &options) {
+  buildTrainingGraphPipeline(manager, options);
+  manager.addNestedPass<GraphOp>(cg::createFunctionalize(cg::FunctionalizeOptions{options.returnGradients}));
 }

@@ -42,6 +42,10 @@ void buildInferenceStepPipeline(mlir::OpPassManager &manager, const InferenceOpt
 /// `input` -> `step` for the evaluation of a loss and metrics: the graph `step`, in inference mode.
 void buildEvaluationStepPipeline(mlir::OpPassManager &manager, const TrainingOptions &options);
 
+/// The part of the training pipeline that ends before parameters, states and updates become arguments and results: the
+/// graph `step` as a cost analysis wants it.
+void buildTrainingGraphPipeline(mlir::OpPassManager &manager, const TrainingOptions &options);
+
 /// `input` -> `step` for training: the graph `step`, which maps parameters, states, slots, a batch and hyper-parameters
 /// to loss, metrics and the new parameters, states and slots.
 void buildTrainingStepPipeline(mlir::OpPassManager &manager, const TrainingOptions &options);

@@ -175,8 +175,7 @@ void Program::link(File &file) {
       continue;
     }
     node->kind = NodeKind::Error;
-    SmallVector<StringRef> candidates{"true", "false", "none"};
-    llvm::append_range(candidates, use.user->slots);
+    SmallVector<StringRef> candidates(use.user->slots);
     for (StringRef name : file.scope.keys())
       candidates.push_back(name);
     for (StringRef name : prelude->scope.keys())
@@ -192,10 +191,7 @@ void Program::link(File &file) {
 }
 
 File *Program::load() {
-  // In `sources` its lines can be shown beside a note.
-  constexpr StringRef preludeName = "<prelude>";
-  sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBuffer(preludeText(), preludeName), llvm::SMLoc());
-  prelude = parse(preludeName, preludeText(), preludeName.str(), /*isPrelude=*/true)->file.get();
+  prelude = parse("prelude.esp", preludeText(), "<prelude>", /*isPrelude=*/true)->file.get();
   const llvm::MemoryBuffer *buffer = sources.getMemoryBuffer(sources.getMainFileID());
   StringRef name = buffer->getBufferIdentifier();
   llvm::SmallString<256> key;

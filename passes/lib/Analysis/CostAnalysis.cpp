@@ -23,6 +23,10 @@ llvm::ArrayRef<CostFigures::Field> CostFigures::getFields() {
   return fields;
 }
 
+/// Terms that a figure may have. A network has a handful of sizes; without a bound, a graph with as many sizes as ops
+/// would take quadratic time and memory.
+static constexpr size_t maxTerms = 256;
+
 namespace {
 
 /// The largest of many expressions, of which only those that no other provably exceeds are kept.
@@ -255,6 +259,9 @@ private:
         return op.emitOpError("expects '") << field.name << "' below 2^63, but got more";
       if (field.member != &CostFigures::peakActivationBytes && (total.*field.member).isOverflow())
         return op.emitOpError("expects '") << field.name << "' of the graph below 2^63, but gets more here";
+      if (std::max((figures.*field.member).getNumTerms(), (total.*field.member).getNumTerms()) > maxTerms)
+        return op.emitOpError("expects '") << field.name << "' of the graph to have at most " << maxTerms
+                                           << " terms, but gets more here; bind more sizes to numbers";
     }
     return success();
   }

@@ -198,6 +198,39 @@ TEST_F(CostAnalysisTest, rejectsOverflowOfSums) {
   EXPECT_EQ(errors, "'cg.relu' op expects 'bytes_read' of the graph below 2^63, but gets more here\n");
 }
 
+TEST_F(CostAnalysisTest, rejectsAsManySizesAsOps) {
+  std::string arguments, body;
+  for (int i = 0; i < 300; ++i) {
+    arguments += (i ? ", %x" : "%x") + std::to_string(i) + ": tensor<?xf32>";
+    body += "%y" + std::to_string(i) + " = cg.relu %x" + std::to_string(i) + " : tensor<?xf32>\n";
+  }
+  EXPECT_TRUE(failed(price("cg.graph @sizes(" + arguments + ") -> () {\n" + body + "cg.return\n}")));
+  EXPECT_EQ(errors,
+            "'cg.relu' op expects 'peak_activation_bytes' of the graph to have at most 256 terms, but gets more "
+            "here; bind more sizes to numbers\n");
+}
+
+TEST_F(CostAnalysisTest, rejectsPeaksThatCannotBeCompared) {
+  // Pairs of extents (a + 1) * A and (300 - a) * B: none of their sums exceeds another for all sizes.
+  std::string body;
+  for (int a = 1; a < 100; ++a) {
+    std::string i = std::to_string(a), left, right, leftTypes, rightTypes;
+    for (int k = 0; k < a; ++k)
+      left += k ? ", %x" : "%x", leftTypes += k ? ", tensor<?xf32>" : "tensor<?xf32>";
+    for (int k = a; k < 100; ++k)
+      right += k > a ? ", %y" : "%y", rightTypes += k > a ? ", tensor<?xf32>" : "tensor<?xf32>";
+    body += "%l" + i + " = cg.concat " + left + " {axis = 0 : i64} : " + leftTypes + "\n";
+    body += "%r" + i + " = cg.concat " + right + " {axis = 0 : i64} : " + rightTypes + "\n";
+    body += "%u" + i + " = cg.compare eq %l" + i + ", %l" + i + " : tensor<?xf32>, tensor<?xf32>\n";
+  }
+  EXPECT_TRUE(
+      failed(price("cg.graph @pairs(%x: tensor<?xf32> {cg.dims = [\"A\"]}, %y: tensor<?xf32> {cg.dims = [\"B\"]})"
+                   " -> () {\n" +
+                   body + "cg.return\n}")));
+  EXPECT_EQ(errors, "'cg.concat' op expects a peak of at most 64 expressions that cannot be compared, but got more; "
+                    "bind more sizes to numbers\n");
+}
+
 TEST_F(CostAnalysisTest, printsATable) {
   FailureOr<CostReport> report = price(net);
   ASSERT_TRUE(succeeded(report)) << errors;

@@ -117,6 +117,8 @@ bool DimExpr::isProvablyNonNegative() const {
   return llvm::all_of(polynomial->terms, [](const auto &term) { return term.second >= 0; });
 }
 
+size_t DimExpr::getNumTerms() const { return state == State::Symbolic ? polynomial->terms.size() : 1; }
+
 bool DimExpr::operator==(const DimExpr &other) const {
   if (state != other.state || state == State::Overflow)
     return false;

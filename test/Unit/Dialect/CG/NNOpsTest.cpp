@@ -261,6 +261,7 @@ TEST_F(NNOpsTest, trainingStatisticsNormaliseTheBatch) {
 TEST_F(NNOpsTest, hostileAttributesAreErrors) {
   ReferenceTensor x = random({1, 1, 4, 4}), w = random({1, 1, 3, 3});
   Value image = value(x), filter = value(w);
+  DictionaryAttr none = builder.getDictionaryAttr({});
   const int64_t values[] = {INT64_MIN, -1, 0, int64_t(1) << 62, INT64_MAX};
   for (int64_t a : values)
     for (int64_t b : values) {
@@ -269,12 +270,12 @@ TEST_F(NNOpsTest, hostileAttributesAreErrors) {
       conv.strides = conv.dilations = ints({a, b});
       conv.pads = ints({b, a, b, a});
       conv.groups = builder.getI64IntegerAttr(a);
-      EXPECT_TRUE(failed(Conv2dOp::inferReturnTypes(&context, loc, {image, filter}, {}, &conv, {}, types)));
+      EXPECT_TRUE(failed(Conv2dOp::inferReturnTypes(&context, loc, {image, filter}, none, &conv, {}, types)));
       MaxPool2dOp::Properties pool;
       pool.kernel = ints({a, b});
       pool.pads = ints({b, a, b, a});
       pool.ceil_mode = builder.getUnitAttr();
-      EXPECT_TRUE(failed(MaxPool2dOp::inferReturnTypes(&context, loc, image, {}, &pool, {}, types)));
+      EXPECT_TRUE(failed(MaxPool2dOp::inferReturnTypes(&context, loc, image, none, &pool, {}, types)));
     }
 }
 

@@ -44,6 +44,8 @@ public:
   bool isConstant(int64_t expected) const { return state == State::Constant && value == expected; }
   /// True when no coefficient is negative: then the expression is >= 0, since symbols are. False means "not provably".
   bool isProvablyNonNegative() const;
+  /// Number of terms of the polynomial: the time that arithmetic takes.
+  size_t getNumTerms() const;
 
   friend DimExpr operator+(const DimExpr &lhs, const DimExpr &rhs);
   friend DimExpr operator-(const DimExpr &lhs, const DimExpr &rhs);

@@ -440,6 +440,7 @@ Value Evaluator::callBuiltin(const Node *node, const Builtin &builtin, ArrayRef<
       return error(Diag::FunctionRange, builtin.name, toString(matched[0]));
     return Value::floating(result);
   }
+  const Value noIntegers = arena.sequence(ValueKind::List, {});
   for (auto [param, value] : llvm::zip_equal(builtin.params, matched)) {
     if (value.isPoison() && !param.isOptional)
       return error(Diag::MissingArgument, builtin.name, param.name);
@@ -449,7 +450,10 @@ Value Evaluator::callBuiltin(const Node *node, const Builtin &builtin, ArrayRef<
     }
     if (accepts(param.kind, value))
       continue;
-    if (value.is(ValueKind::Dim) && accepts(param.kind, Value::integer(0)))
+    auto isDim = [](const Value &item) { return item.is(ValueKind::Dim); };
+    bool isSymbolic = value.isSequence() ? llvm::any_of(value.elements(), isDim) && accepts(param.kind, noIntegers)
+                                         : isDim(value) && accepts(param.kind, Value::integer(0));
+    if (isSymbolic)
       return error(Diag::SymbolicValue, builtin.name, param.name, toString(value));
     if (value.isSequence() && llvm::any_of(value.elements(), [](const Value &item) { return item.isPoison(); }))
       return Value::poison();

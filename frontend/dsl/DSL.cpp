@@ -175,7 +175,8 @@ void Program::link(File &file) {
       continue;
     }
     node->kind = NodeKind::Error;
-    SmallVector<StringRef> candidates(use.user->slots);
+    SmallVector<StringRef> candidates{"true", "false", "none"};
+    llvm::append_range(candidates, use.user->slots);
     for (StringRef name : file.scope.keys())
       candidates.push_back(name);
     for (StringRef name : prelude->scope.keys())
@@ -191,7 +192,10 @@ void Program::link(File &file) {
 }
 
 File *Program::load() {
-  prelude = parse("prelude.esp", preludeText(), "<prelude>", /*isPrelude=*/true)->file.get();
+  // In `sources` its lines can be shown beside a note.
+  constexpr StringRef preludeName = "<prelude>";
+  sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBuffer(preludeText(), preludeName), llvm::SMLoc());
+  prelude = parse(preludeName, preludeText(), preludeName.str(), /*isPrelude=*/true)->file.get();
   const llvm::MemoryBuffer *buffer = sources.getMemoryBuffer(sources.getMainFileID());
   StringRef name = buffer->getBufferIdentifier();
   llvm::SmallString<256> key;

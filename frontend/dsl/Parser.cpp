@@ -475,8 +475,24 @@ Node *Parser::parseStatement() {
   if (tok.kind == Tok::KwFor)
     return parseFor();
   Node *left = parseExpr();
-  if (!left || tok.kind != Tok::Assign)
+  if (!left || (tok.kind != Tok::Assign && tok.kind != Tok::Comma))
     return left;
+  // `a, b = ...` takes its value apart like `(a, b) = ...`.
+  SmallVector<Node *> names{left};
+  while (consumeIf(Tok::Comma)) {
+    Node *name = parseExpr();
+    if (!name)
+      return nullptr;
+    names.push_back(name);
+  }
+  if (names.size() > 1) {
+    left = make(NodeKind::Tuple, left->offset);
+    left->children = copy(ArrayRef(names));
+  }
+  if (tok.kind != Tok::Assign) {
+    expected("'=' after a list of names");
+    return nullptr;
+  }
   return finishAssign(left);
 }
 
@@ -512,14 +528,15 @@ Node *Parser::parseFor() {
   uint32_t offset = tok.offset;
   advance();
   SmallVector<Token> names;
-  bool destructures = consumeIf(Tok::LParen);
+  bool inParens = consumeIf(Tok::LParen);
   do {
     names.push_back(tok);
     if (!expect(Tok::Ident, "the name of a loop variable"))
       return nullptr;
-  } while (destructures && consumeIf(Tok::Comma));
-  if (destructures && !expect(Tok::RParen, "',' or ')' after a loop variable"))
+  } while (consumeIf(Tok::Comma));
+  if (inParens && !expect(Tok::RParen, "',' or ')' after a loop variable"))
     return nullptr;
+  bool destructures = inParens || names.size() > 1;
   if (!expect(Tok::KwIn, "'in'"))
     return nullptr;
   Node *iterable = parseExpr();

@@ -1,6 +1,7 @@
 //===- DiagnosticsTest.cpp - Every message of the language ----------------===//
 //
-// Files under test/Frontend/errors hold programs, separated by lines `# -----`, with comments that expect messages:
+// Files under test/Frontend/Inputs/errors hold programs, separated by lines `# -----`, with comments that expect
+// messages:
 //
 //   # expected-error@+1 {{unknown name 'con'}}
 //   # expected-note {{in 'basic', called here}}
@@ -29,7 +30,7 @@ std::string espalier::test::readFile(const std::string &path) {
 }
 
 namespace {
-const std::string errorsDir = ESPALIER_SOURCE_DIR "/test/Frontend/errors";
+const std::string errorsDir = ESPALIER_SOURCE_DIR "/test/Frontend/Inputs/errors";
 
 std::vector<std::string> errorFiles() {
   std::vector<std::string> files;
@@ -118,7 +119,7 @@ TEST(Diagnostics, AreAllProvoked) {
   auto expectSeen = [&](StringRef id, StringRef format, bool isNote) {
     bool found = llvm::any_of(
         seen, [&](const Message &message) { return message.isNote == isNote && matches(format, message.text); });
-    EXPECT_TRUE(found) << "no file under test/Frontend/errors provokes " << id.str() << ": " << format.str();
+    EXPECT_TRUE(found) << "no file under test/Frontend/Inputs/errors provokes " << id.str() << ": " << format.str();
   };
   // Provoked in LimitsTest, because they need files that are too large to keep.
   const std::vector<std::string> elsewhere = {"FileTooLarge", "TooManyFiles",  "OperationLimit",

@@ -91,6 +91,13 @@ TEST(Language, Extents) {
   expectValue("rank(x)", "4");
 }
 
+TEST(Language, ListsAreTakenApart) {
+  expectValue("if true { a, b = [1, 2]; (c, d) = (3, 4); for i, j in [(5, 6)] { a = a + i + j }; [a, b, c, d] }",
+              "[12, 2, 3, 4]");
+  expectValue("sum([1, 2.5])", "3.5");
+  expectValue("shape(sum([x, x, x]))", "[N, 3, H, W]");
+}
+
 TEST(Language, LinesContinueWithOperators) {
   Parsed parsed = parse(R"(
 arch a(x: f32[N, 4]) {
@@ -227,7 +234,7 @@ TEST(Language, LossesTakeTheResultsOfAnArch) {
 
 TEST(Language, ImportsAreRelativeToTheFile) {
   Parsed parsed = parse("import \"lib/blocks.esp\"\narch a(x: f32[N, 4]) { x |> tower(WIDTH) as t }",
-                        ESPALIER_SOURCE_DIR "/test/Frontend/errors/main.esp");
+                        ESPALIER_SOURCE_DIR "/test/Frontend/Inputs/errors/main.esp");
   EXPECT_EQ(paths(parsed, "a"), (Strings{"t.fc.weight", "t.fc.bias"}));
 }
 

@@ -66,7 +66,7 @@ TEST_P(Zoo, CostsWhatTheOriginalCosts) {
 
 TEST_P(Zoo, NamesItsParametersAsTorchvision) {
   std::set<std::string> expected, actual;
-  std::string golden = readFile(ESPALIER_SOURCE_DIR "/test/Frontend/torchvision-parameters.txt");
+  std::string golden = readFile(ESPALIER_SOURCE_DIR "/test/Frontend/Inputs/torchvision-parameters.txt");
   for (llvm::StringRef line : llvm::split(golden, '\n'))
     if (line.consume_front(std::string(GetParam().name) + " "))
       expected.insert(line.str());

@@ -258,6 +258,8 @@ FailureOr<std::string> codegen::emitArtifact(ModuleOp module, const ArtifactOpti
   PassManager manager(module.getContext());
   KernelsToLLVMOptions lowering;
   lowering.forbidScalarContractions = options.forbidScalarContractions;
+  lowering.vectorBytes = target->getVectorBytes();
+  lowering.vectorRegisters = target->getNumVectorRegisters();
   buildKernelsToLLVMPipeline(manager, lowering);
   if (failed(manager.run(*kernels)))
     return failure();

@@ -3,6 +3,7 @@
 #include "espalier/CodeGen/CPUTarget.h"
 
 #include "mlir/IR/Diagnostics.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Support/TargetSelect.h"
@@ -62,3 +63,9 @@ FailureOr<CPUTarget> CPUTarget::get(llvm::StringRef name, Location loc) {
       result.extensions.push_back(extension.str());
   return result;
 }
+
+bool CPUTarget::hasExtension(llvm::StringRef name) const { return llvm::is_contained(extensions, name); }
+
+int64_t CPUTarget::getVectorBytes() const { return hasExtension("avx512f") ? 64 : hasExtension("avx") ? 32 : 16; }
+
+int64_t CPUTarget::getNumVectorRegisters() const { return hasExtension("avx512f") ? 32 : 16; }

@@ -43,6 +43,10 @@ void codegen::buildKernelsToLLVMPipeline(OpPassManager &manager, const KernelsTo
   // A result that was computed in its destination leaves a copy onto itself, which these two remove.
   kernels.addPass(createCSEPass());
   kernels.addPass(createCanonicalizerPass());
+  VectorizeContractionsOptions contractions;
+  contractions.vectorBytes = options.vectorBytes;
+  contractions.vectorRegisters = options.vectorRegisters;
+  kernels.addPass(createVectorizeContractions(contractions));
   LowerKernelLoopsOptions loops;
   loops.forbidScalarContractions = options.forbidScalarContractions;
   kernels.addPass(createLowerKernelLoops(loops));

@@ -26,9 +26,17 @@ public:
   /// one of them cannot run the code.
   const std::vector<std::string> &getRequiredExtensions() const { return extensions; }
 
+  /// \name Vector registers: bytes of one, and their number.
+  /// @{
+  int64_t getVectorBytes() const;
+  int64_t getNumVectorRegisters() const;
+  /// @}
+
   llvm::TargetMachine &getMachine() const { return *machine; }
 
 private:
+  bool hasExtension(llvm::StringRef name) const;
+
   CPUTarget() = default;
 
   std::string name;

@@ -7,6 +7,9 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 
+namespace mlir::affine {
+class AffineDialect;
+}
 namespace mlir::arith {
 class ArithDialect;
 }
@@ -28,6 +31,9 @@ class MemRefDialect;
 namespace mlir::scf {
 class SCFDialect;
 }
+namespace mlir::vector {
+class VectorDialect;
+}
 
 namespace espalier::codegen {
 
@@ -44,6 +50,8 @@ void populateExpandMathPatterns(mlir::RewritePatternSet &patterns);
 struct KernelsToLLVMOptions {
   /// Fail when a matmul or convolution reaches scalar loops, instead of a remark.
   bool forbidScalarContractions = false;
+  /// Vector registers of the processor: how wide, and how many.
+  int64_t vectorBytes = 64, vectorRegisters = 32;
 };
 
 /// `kernels` -> `llvm`: drops the programs, bufferizes kernel by kernel, lowers to the LLVM dialect.

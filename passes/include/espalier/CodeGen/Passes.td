@@ -26,6 +26,21 @@ def BufferizeKernels : Pass<"plan-bufferize-kernels", "::mlir::func::FuncOp"> {
                         "Bytes of stack that the temporaries of one kernel may take">];
 }
 
+def VectorizeContractions : Pass<"plan-vectorize-contractions", "::mlir::func::FuncOp"> {
+  let summary = "Register tiles for matmuls and convolutions on memory";
+  let description = [{
+    A linalg operation `out += lhs * rhs` of static shape, on f32 or f64, whose output is contiguous along a parallel loop
+    that at least one input follows and no input crosses (a matmul with row-major operands, a convolution of NHWC images
+    with an HWCF filter and no padding, depthwise or not) becomes loops around a tile of vector accumulators. All others
+    are left to `plan-lower-kernel-loops`, which reports them.
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+  let options = [
+    Option<"vectorBytes", "vector-bytes", "int64_t", "64", "Bytes of a vector register">,
+    Option<"vectorRegisters", "vector-registers", "int64_t", "32", "Number of vector registers">];
+}
+
 def LowerKernelLoops : Pass<"plan-lower-kernel-loops", "::mlir::func::FuncOp"> {
   let summary = "Lower linalg operations on memrefs to loop nests that vectorize";
   let description = [{

@@ -5,7 +5,8 @@ import lit.formats
 config.name = "Espalier"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".esp", ".test"]
-config.excludes = ["Inputs", "Unit", "bench"]
+# Frontend/errors holds the inputs of a GoogleTest.
+config.excludes = ["Inputs", "Unit", "bench", "errors"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.build_root, "test")
 

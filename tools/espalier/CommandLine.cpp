@@ -35,7 +35,8 @@ static std::vector<std::string> flagNames(const CLI::App &app) {
 }
 
 static int reportUsage(const std::string &message, const std::string &suggestion) {
-  fmt::print(stderr, "error: {}{}\n", message, suggestion.empty() ? "" : fmt::format("; did you mean '{}'?", suggestion));
+  fmt::print(stderr, "error: {}{}\n", message,
+             suggestion.empty() ? "" : fmt::format("; did you mean '{}'?", suggestion));
   return UsageFault;
 }
 

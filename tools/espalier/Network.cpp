@@ -6,8 +6,6 @@
 
 #include "espalier/Pipelines/InitAll.h"
 
-#include "mlir/Parser/Parser.h"
-
 #include <fmt/core.h>
 
 using namespace mlir;
@@ -17,7 +15,9 @@ using namespace espalier::tools;
 void NetworkFlags::declare(CLI::App &flags) {
   flags.add_option("NET", file, "Architecture file (.esp) or MLIR (.mlir, .mlirbc)")->required();
   flags.add_option("--arch", arch, "Architecture in the file (default: the only one)")->type_name("NAME");
-  flags.add_option("--bind", bindings, "Numbers for symbolic sizes, e.g. N=8,H=224")->delimiter(',')->type_name("NAME=NUMBER");
+  flags.add_option("--bind", bindings, "Numbers for symbolic sizes, e.g. N=8,H=224")
+      ->delimiter(',')
+      ->type_name("NAME=NUMBER");
   flags.add_option("--batch", batch, "Short for --bind N=BATCH")->type_name("BATCH");
 }
 
@@ -41,12 +41,10 @@ Network::Network()
 }
 Network::~Network() = default;
 
-LogicalResult Network::load(const std::string &file) {
-  auto buffer = openModuleFile(file, mlirContext.getDialectRegistry());
-  if (failed(buffer))
-    return failure();
-  sources.AddNewSourceBuffer(std::move(*buffer), llvm::SMLoc());
-  loaded = parseSourceFile<ModuleOp>(sources, ParserConfig(&mlirContext));
+LogicalResult Network::load(const std::string &file, std::vector<std::string> losses) {
+  ArchitectureOptions options;
+  options.losses = std::move(losses);
+  loaded = loadModule(file, options, sources, mlirContext);
   return success(static_cast<bool>(loaded));
 }
 

@@ -35,8 +35,9 @@ public:
   Network();
   ~Network();
 
-  /// Reads the file; prints errors and fails.
-  mlir::LogicalResult load(const std::string &file);
+  /// Reads the file; prints errors and fails. `losses`, for an architecture file: fns to apply to every architecture,
+  /// each of which gives a graph `@<arch>.<fn>`.
+  mlir::LogicalResult load(const std::string &file, std::vector<std::string> losses = {});
   /// The graph named `arch`, or the only architecture of the module; prints the choice and fails where there is none.
   mlir::FailureOr<cg::GraphOp> choose(const std::string &arch);
 

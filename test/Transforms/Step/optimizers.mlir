@@ -15,7 +15,7 @@
 // NESTEROV:      %[[G:.+]] = cg.parameter_gradient "w"
 // NESTEROV:      %[[DECAY:.+]] = cg.mul %[[W]], %{{.+}}
 // NESTEROV:      %[[DECAYED:.+]] = cg.add %[[G]], %[[DECAY]]
-// NESTEROV:      %[[OLD:.+]] = cg.state "w" slot "momentum" init #cg.fill<0.000000e+00 : f64>
+// NESTEROV:      %[[OLD:.+]] = cg.state "w" slot "momentum" : tensor<4xf32> init #cg.fill<0.000000e+00 : f64>
 // NESTEROV:      %[[SCALED:.+]] = cg.mul %[[OLD]], %{{.+}}
 // NESTEROV:      %[[V:.+]] = cg.add %[[SCALED]], %[[DECAYED]]
 // NESTEROV:      cg.update "w" slot "momentum", %[[V]]
@@ -54,7 +54,7 @@
 // PURE-NOT:  cg.parameter
 // PURE-NOT:  cg.state
 cg.graph @step(%x: tensor<4xf32> {cg.name = "x"}) -> tensor<f32> {
-  %w = cg.parameter "w" init #cg.fill<1.0 : f64> : tensor<4xf32>
+  %w = cg.parameter "w" : tensor<4xf32> init #cg.fill<1.0 : f64>
   %p = cg.mul %w, %x : tensor<4xf32>, tensor<4xf32>
   %loss = cg.reduce_sum %p {axes = array<i64: 0>} : tensor<4xf32>
   %g = cg.parameter_gradient "w", %x : tensor<4xf32>

@@ -20,10 +20,10 @@
 // INFER-NOT:     cg.update
 // INFER:         cg.return %[[Y]]
 cg.graph @norm(%x: tensor<8x4x3x3xf32>) -> tensor<8x4x3x3xf32> {
-  %scale = cg.parameter "bn.weight" init #cg.fill<1.0 : f64> : tensor<4xf32>
-  %shift = cg.parameter "bn.bias" init #cg.fill<0.0 : f64> : tensor<4xf32>
-  %mean = cg.state "bn.running_mean" init #cg.fill<0.0 : f64> : tensor<4xf32>
-  %var = cg.state "bn.running_var" init #cg.fill<1.0 : f64> : tensor<4xf32>
+  %scale = cg.parameter "bn.weight" : tensor<4xf32> init #cg.fill<1.0 : f64>
+  %shift = cg.parameter "bn.bias" : tensor<4xf32> init #cg.fill<0.0 : f64>
+  %mean = cg.state "bn.running_mean" : tensor<4xf32> init #cg.fill<0.0 : f64>
+  %var = cg.state "bn.running_var" : tensor<4xf32> init #cg.fill<1.0 : f64>
   %y = cg.batch_norm %x, %scale, %shift, %mean, %var {epsilon = 1.0e-05 : f64, momentum = 0.1 : f64, cg.scope = "bn"}
     : tensor<8x4x3x3xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
   cg.return %y : tensor<8x4x3x3xf32>

@@ -25,7 +25,8 @@ struct ArchitectureOptions {
 
 /// Reads the architecture file that is the main buffer of `sources` (see docs/language.md) and returns a verified
 /// module with one `cg.graph` for every arch of the file, and for every fn of the file whose parameters are tensors of
-/// declared shape; the latter carry the attribute `cg.fn`. Imported files are added to `sources`, so that diagnostics can show their lines.
+/// declared shape; the latter carry the attribute `cg.fn`. Imported files are added to `sources`, so that diagnostics
+/// can show their lines.
 ///
 /// Errors go to the context's diagnostic engine, located; then the result is null. Loads the cg dialect.
 mlir::OwningOpRef<mlir::ModuleOp> parseArchitecture(llvm::SourceMgr &sources, mlir::MLIRContext *context,

@@ -33,7 +33,7 @@ def AttachLoss : Pass<"cg-attach-loss", "::mlir::ModuleOp"> {
   let description = [{
     Makes the graph `result` by calling `network`, then `loss` and each of `metrics` on its first result. What the
     loss and the metrics take besides (labels) becomes an input, shared by name. The results are the loss, which has
-    rank 0, and the metrics; they are named after their graphs.
+    rank 0 and the name "loss", and the metrics, named after their graphs (what follows the last dot).
   }];
   let options = [
     Option<"network", "network", "std::string", "", "Graph of the network">,

@@ -74,15 +74,21 @@ private:
     return inferTypesAnew(step);
   }
 
+  /// "loss", or the last part of a metric's name: "accuracy" of "resnet20.accuracy".
+  StringRef resultName(StringRef callee) const {
+    return callee == loss ? StringRef("loss") : callee.rsplit('.').second.empty() ? callee : callee.rsplit('.').second;
+  }
+
   /// A new input of `step`, like `argument` of `from`.
   static BlockArgument addInput(GraphOp step, GraphOp from, BlockArgument argument) {
-    BlockArgument added = step.getBody().addArgument(argument.getType(), argument.getLoc());
-    step.setFunctionType(FunctionType::get(step.getContext(), step.getBody().getArgumentTypes(), {}));
     NamedAttrList attributes(from.getArgAttrDict(argument.getArgNumber()));
     attributes.set(GraphOp::getNameAttrName(),
                    StringAttr::get(step.getContext(), from.getArgumentName(argument.getArgNumber())));
-    step.setArgAttrs(added.getArgNumber(), attributes);
-    return added;
+    unsigned index = step.getNumArguments();
+    if (failed(step.insertArgument(index, argument.getType(), attributes.getDictionary(step.getContext()),
+                                   argument.getLoc())))
+      llvm_unreachable("an argument can be appended to a graph");
+    return step.getArgument(index);
   }
 
   static FailureOr<SmallVector<Value>> inlineBody(OpBuilder &builder, GraphOp graph, IRMapping &map) {

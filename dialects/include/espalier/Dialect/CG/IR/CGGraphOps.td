@@ -22,7 +22,7 @@ def CG_GraphOp : CG_Op<"graph", [IsolatedFromAbove, FunctionOpInterface, SingleB
 
     ```mlir
     cg.graph @net(%x: tensor<?x4xf32> {cg.name = "x", cg.dims = ["N", "4"]}) -> tensor<?x2xf32> {
-      %w = cg.parameter "fc.weight" init #cg.kaiming_normal<fan_in, 1.0 : f64> : tensor<2x4xf32>
+      %w = cg.parameter "fc.weight" : tensor<2x4xf32> init #cg.kaiming_normal<fan_in, 1.0 : f64>
       %y = cg.matmul %x, %w transpose_b : tensor<?x4xf32>, tensor<2x4xf32>
       cg.return %y : tensor<?x2xf32>
     }
@@ -78,12 +78,12 @@ def CG_ParameterOp : CG_Op<"parameter", [Pure, DeclareOpInterfaceMethods<CG_Cost
     C2. The path is not empty.
 
     ```mlir
-    %w = cg.parameter "conv1.weight" init #cg.kaiming_normal<fan_out, 1.41421356 : f64> : tensor<64x3x7x7xf32>
+    %w = cg.parameter "conv1.weight" : tensor<64x3x7x7xf32> init #cg.kaiming_normal<fan_out, 1.41421356 : f64>
     ```
   }];
   let arguments = (ins StrAttr:$path, OptionalAttr<CG_InitAttrInterface>:$init);
   let results = (outs CG_FloatTensor:$result);
-  let assemblyFormat = "$path (`init` $init^)? attr-dict `:` type($result)";
+  let assemblyFormat = "$path attr-dict `:` type($result) (`init` $init^)?";
   let hasVerifier = 1;
 }
 
@@ -97,13 +97,13 @@ def CG_StateOp : CG_Op<"state", [Pure, DeclareOpInterfaceMethods<CG_CostOpInterf
     C2. The path is not empty.
 
     ```mlir
-    %m = cg.state "bn1.running_mean" init #cg.fill<0.0 : f64> : tensor<64xf32>
-    %v = cg.state "conv1.weight" slot "momentum" init #cg.fill<0.0 : f64> : tensor<64x3x7x7xf32>
+    %m = cg.state "bn1.running_mean" : tensor<64xf32> init #cg.fill<0.0 : f64>
+    %v = cg.state "conv1.weight" slot "momentum" : tensor<64x3x7x7xf32> init #cg.fill<0.0 : f64>
     ```
   }];
   let arguments = (ins StrAttr:$path, OptionalAttr<StrAttr>:$slot, OptionalAttr<CG_InitAttrInterface>:$init);
   let results = (outs CG_Tensor:$result);
-  let assemblyFormat = "$path (`slot` $slot^)? (`init` $init^)? attr-dict `:` type($result)";
+  let assemblyFormat = "$path (`slot` $slot^)? attr-dict `:` type($result) (`init` $init^)?";
   let hasVerifier = 1;
 }
 

@@ -20,8 +20,8 @@ LLD_HAS_DRIVER(elf)
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
-// lld's archive is not instrumented, but shares inline functions of LLVM's allocators with code that is: memory that one
-// poisons the other does not unpoison.
+// lld's archive is not instrumented, but shares inline functions of LLVM's allocators with code that is: memory that
+// one poisons the other does not unpoison.
 extern "C" const char *__asan_default_options() { return "allow_user_poisoning=0"; }
 #endif
 #endif

@@ -116,14 +116,18 @@ public:
 
   void emit() {
     SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
-    for (unsigned dim = 0; dim < extents.size(); ++dim)
-      if (dim != tile.unrollDim)
-        (linalg::isParallelIterator(iterators[dim]) ? outer : reductions).push_back(dim);
-    // The larger input is read once: its loops go outside.
+    // The larger input is read once: the loops that move it go outside.
     OpOperand &larger = getLargerInput();
-    llvm::stable_sort(outer, [&](unsigned a, unsigned b) {
-      return (getStep(op, larger, a) == Step::Still) < (getStep(op, larger, b) == Step::Still);
-    });
+    SmallVector<unsigned> inner;
+    for (unsigned dim = 0; dim < extents.size(); ++dim) {
+      if (dim == tile.unrollDim)
+        continue;
+      if (!linalg::isParallelIterator(iterators[dim]))
+        reductions.push_back(dim);
+      else
+        (getStep(op, larger, dim) == Step::Still ? inner : outer).push_back(dim);
+    }
+    llvm::append_range(outer, inner);
     emitOuter(0, {});
   }
 

@@ -55,6 +55,7 @@ struct BuiltinParam {
 };
 
 struct Builtin {
+  /// One that starts with '_' is for the prelude alone.
   llvm::StringRef name;
   llvm::SmallVector<BuiltinParam, 6> params;
   /// The operation it stands for, or empty.

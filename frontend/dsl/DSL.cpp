@@ -153,11 +153,12 @@ void Program::loadImports(Loaded &root) {
 }
 
 void Program::link(File &file) {
+  // Names that start with '_' are the prelude's own.
+  auto isVisible = [&](StringRef name) { return !name.starts_with("_") || &file == prelude; };
   auto find = [&](StringRef name) -> Decl * {
     if (Decl *decl = file.scope.lookup(name))
       return decl;
-    // Names of the prelude that start with '_' are its own.
-    return name.starts_with("_") && &file != prelude ? nullptr : prelude->scope.lookup(name);
+    return isVisible(name) ? prelude->scope.lookup(name) : nullptr;
   };
   for (GlobalUse &use : file.uses) {
     Node *node = use.node;
@@ -169,7 +170,8 @@ void Program::link(File &file) {
     }
     if (node->decl)
       continue;
-    if (const Builtin *builtin = lookupBuiltin(node->text)) {
+    const Builtin *builtin = lookupBuiltin(node->text);
+    if (builtin && isVisible(node->text)) {
       node->builtin = builtin;
       node->isBuiltin = true;
       continue;
@@ -180,10 +182,11 @@ void Program::link(File &file) {
     for (StringRef name : file.scope.keys())
       candidates.push_back(name);
     for (StringRef name : prelude->scope.keys())
-      if (!name.starts_with("_"))
+      if (isVisible(name))
         candidates.push_back(name);
     for (const Builtin &builtin : allBuiltins())
-      candidates.push_back(builtin.name);
+      if (isVisible(builtin.name))
+        candidates.push_back(builtin.name);
     diags.error(file.source.locationAt(node->offset), Diag::UnknownName, node->text,
                 didYouMean(node->text, candidates));
     if (diags.exhausted())

@@ -1,9 +1,10 @@
 //===- LanguageTest.cpp - What programs mean ------------------------------===//
 
+#include "Builtins.h"
 #include "Parse.h"
 #include "mlir/IR/Verifier.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Regex.h"
 #include <gtest/gtest.h>
 
 using namespace espalier;
@@ -236,6 +237,21 @@ TEST(Language, ImportsAreRelativeToTheFile) {
   Parsed parsed = parse("import \"lib/blocks.esp\"\narch a(x: f32[N, 4]) { x |> tower(WIDTH) as t }",
                         ESPALIER_SOURCE_DIR "/test/Frontend/Inputs/errors/main.esp");
   EXPECT_EQ(paths(parsed, "a"), (Strings{"t.fc.weight", "t.fc.bias"}));
+}
+
+TEST(Language, DocumentationNamesEveryFunction) {
+  std::string text = readFile(ESPALIER_SOURCE_DIR "/docs/language.md");
+  std::string prelude = readFile(ESPALIER_SOURCE_DIR "/frontend/dsl/Prelude.esp");
+  std::vector<std::string> names;
+  for (const dsl::Builtin &builtin : dsl::allBuiltins())
+    names.push_back(builtin.name.str());
+  for (llvm::StringRef line : llvm::split(prelude, '\n'))
+    if (line.consume_front("fn ") || line.consume_front("block "))
+      names.push_back(line.take_until([](char c) { return c == '('; }).str());
+  ASSERT_GE(names.size(), 80u);
+  for (const std::string &name : names)
+    if (name.front() != '_')
+      EXPECT_TRUE(llvm::Regex("(^|[^A-Za-z0-9_])" + name + "([^A-Za-z0-9_]|$)").match(text)) << name;
 }
 
 /// Every program in the language's documentation is a test: fenced blocks marked `esp`.

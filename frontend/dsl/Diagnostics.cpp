@@ -14,6 +14,17 @@ StringRef espalier::dsl::format(Diag diag) {
   return formats[unsigned(diag)];
 }
 
+void ErrorBuilder::attach(mlir::Location loc, const std::string &text) {
+  constexpr unsigned maxCalls = 8;
+  auto site = llvm::dyn_cast<mlir::CallSiteLoc>(loc);
+  diag->attachNote(site ? site.getCallee() : loc) << text;
+  for (unsigned calls = 0; site && calls < maxCalls; ++calls) {
+    mlir::Location caller = site.getCaller();
+    site = llvm::dyn_cast<mlir::CallSiteLoc>(caller);
+    diag->attachNote(site ? site.getCallee() : caller) << format(Diag::ThroughCall);
+  }
+}
+
 ErrorBuilder Diagnostics::emit(mlir::Location loc, const llvm::Twine &message) {
   std::string text = message.str();
   if (exhausted() || !seen.insert({loc.getAsOpaquePointer(), llvm::hash_value(text)}).second)

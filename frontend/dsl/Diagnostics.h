@@ -27,11 +27,14 @@ public:
 
   template <typename... Args> ErrorBuilder &note(mlir::Location loc, Diag id, Args &&...args) {
     if (diag)
-      diag->attachNote(loc) << llvm::formatv(format(id).data(), std::forward<Args>(args)...).str();
+      attach(loc, llvm::formatv(format(id).data(), std::forward<Args>(args)...).str());
     return *this;
   }
 
 private:
+  /// A place inside a call is followed by the places of the calls that led there.
+  void attach(mlir::Location loc, const std::string &text);
+
   std::optional<mlir::InFlightDiagnostic> diag;
 };
 

@@ -25,24 +25,53 @@ struct Entry {
   int64_t params;
 };
 
-class ZooCostTest : public testing::TestWithParam<Entry> {};
+class ZooCostTest : public testing::TestWithParam<Entry> {
+protected:
+  /// Prices the graph `name` of an architecture file with this text, which stands in the zoo's folder.
+  FailureOr<CostReport> price(std::unique_ptr<llvm::MemoryBuffer> text, StringRef name) {
+    llvm::SourceMgr sources;
+    sources.AddNewSourceBuffer(std::move(text), llvm::SMLoc());
+    SourceMgrDiagnosticHandler handler(sources, &context);
+    OwningOpRef<ModuleOp> module = parseArchitecture(sources, &context);
+    auto graph = module ? module->lookupSymbol<cg::GraphOp>(name) : cg::GraphOp();
+    if (!graph)
+      return failure();
+    return computeCost(cast<FunctionOpInterface>(graph.getOperation()));
+  }
+
+  MLIRContext context;
+};
 
 TEST_P(ZooCostTest, equalsPublishedFigures) {
-  MLIRContext context;
-  llvm::SourceMgr sources;
-  std::string path = std::string(ESPALIER_ZOO) + "/" + GetParam().net + ".esp";
-  auto buffer = llvm::MemoryBuffer::getFile(path);
-  ASSERT_TRUE(static_cast<bool>(buffer)) << path;
-  sources.AddNewSourceBuffer(std::move(*buffer), llvm::SMLoc());
-  SourceMgrDiagnosticHandler handler(sources, &context);
-  OwningOpRef<ModuleOp> module = parseArchitecture(sources, &context);
-  ASSERT_TRUE(static_cast<bool>(module));
-  auto graph = module->lookupSymbol<cg::GraphOp>(GetParam().net);
-  ASSERT_TRUE(static_cast<bool>(graph));
-  FailureOr<CostReport> report = computeCost(cast<FunctionOpInterface>(graph.getOperation()));
+  auto text = llvm::MemoryBuffer::getFile(std::string(ESPALIER_ZOO) + "/" + GetParam().net + ".esp");
+  ASSERT_TRUE(static_cast<bool>(text));
+  FailureOr<CostReport> report = price(std::move(*text), GetParam().net);
   ASSERT_TRUE(succeeded(report));
   EXPECT_EQ(report->getTotals().macs.str(), std::to_string(GetParam().macs) + "*N");
   EXPECT_EQ(report->getTotals().params.str(), std::to_string(GetParam().params));
+}
+
+/// Expressions in the batch and the image size, bound to numbers, are the figures of the network of that size.
+TEST_F(ZooCostTest, symbolicFiguresBindToNumbers) {
+  auto priceResnet = [&](StringRef batch, StringRef height, StringRef width) {
+    std::string text = ("import \"lib/resnet.esp\"\narch net(x: f32[" + batch + ", 3, " + height + ", " + width +
+                        "]) { x |> resnet(bottleneck, [3, 4, 6, 3]) as \"\" }\n")
+                           .str();
+    return price(llvm::MemoryBuffer::getMemBufferCopy(text, std::string(ESPALIER_ZOO) + "/net.esp"), "net");
+  };
+  FailureOr<CostReport> symbolic = priceResnet("N", "H", "W");
+  ASSERT_TRUE(succeeded(symbolic));
+  for (std::array<int64_t, 3> size : {std::array<int64_t, 3>{1, 224, 224}, {8, 97, 160}}) {
+    FailureOr<CostReport> bound =
+        priceResnet(std::to_string(size[0]), std::to_string(size[1]), std::to_string(size[2]));
+    ASSERT_TRUE(succeeded(bound));
+    for (const CostFigures::Field &field : CostFigures::getFields()) {
+      DimExpr figure = (symbolic->getTotals().*field.member).substitute([&](StringRef name) {
+        return std::optional<DimExpr>(size[name == "N" ? 0 : name == "H" ? 1 : 2]);
+      });
+      EXPECT_EQ(figure.str(), (bound->getTotals().*field.member).str()) << field.name.str();
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(

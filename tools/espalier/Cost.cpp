@@ -4,9 +4,7 @@
 #include "Verbs.h"
 
 #include "espalier/Analysis/CostAnalysis.h"
-#include "espalier/Transforms/StepPasses.h"
-
-#include "mlir/Pass/PassManager.h"
+#include "espalier/Pipelines/Step.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileUtilities.h"
@@ -36,6 +34,12 @@ public:
         ->type_name("LEVELS")
         ->check(CLI::PositiveNumber);
     flags.add_flag("--symbolic", symbolic, "Figures as expressions in the sizes without a number");
+    flags.add_flag("--train", train, "Price a step of training too: loss, gradients and optimiser");
+    flags.add_option("--loss", loss, "Loss of the step: an fn of the file or the prelude")->capture_default_str();
+    flags.add_option("--optimizer", optimizer, "Optimiser of the step: sgd (with momentum), adam or adamw")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, cg::OptimizerKind>{
+            {"sgd", cg::OptimizerKind::SGD}, {"adam", cg::OptimizerKind::Adam}, {"adamw", cg::OptimizerKind::AdamW}}))
+        ->default_str("sgd");
     flags.add_flag("--json", json, "One JSON document, with a row for every op");
     flags.add_option("-o,--output", output, "Write to a file")->type_name("FILE");
   }
@@ -44,12 +48,17 @@ public:
 private:
   /// Completes the bindings: a batch that nothing binds is 1. False when a size is unknown or has no number.
   bool bindSizes(cg::GraphOp graph);
-  void write(llvm::raw_ostream &os, const CostReport &report) const;
+  /// Prices one step that trains `graph`, in its module, which has the graph of the loss.
+  FailureOr<CostReport> priceStep(cg::GraphOp graph);
+  void write(llvm::raw_ostream &os, const CostReport &report, const CostReport *step) const;
 
   NetworkFlags net;
   CostReport::Detail detail = CostReport::Detail::Block;
   unsigned depth = 2;
   bool symbolic = false;
+  bool train = false;
+  std::string loss = "cross_entropy";
+  cg::OptimizerKind optimizer = cg::OptimizerKind::SGD;
   bool json = false;
   std::string output = "-";
   SmallVector<std::string> sizes; // NAME=NUMBER
@@ -93,10 +102,32 @@ bool Cost::bindSizes(cg::GraphOp graph) {
   return true;
 }
 
-void Cost::write(llvm::raw_ostream &os, const CostReport &report) const {
+FailureOr<CostReport> Cost::priceStep(cg::GraphOp graph) {
+  TrainingOptions options;
+  options.network = graph.getSymName().str();
+  options.loss = options.network + "." + loss;
+  options.optimizer.kind = optimizer;
+  options.optimizer.momentum = 0.9;
+  options.sizes.assign(sizes.begin(), sizes.end());
+  OwningOpRef<ModuleOp> module(cast<ModuleOp>(graph->getParentOp()->clone()));
+  PassManager manager(graph.getContext());
+  buildTrainingGraphPipeline(manager, options);
+  if (failed(manager.run(*module)))
+    return failure();
+  return computeCost(cast<FunctionOpInterface>(*module->lookupSymbol<cg::GraphOp>("step")));
+}
+
+void Cost::write(llvm::raw_ostream &os, const CostReport &report, const CostReport *step) const {
   if (!json) {
     os << report.graph << (sizes.empty() ? "" : " with " + llvm::join(sizes, ", ")) << "\n\n";
     report.printTable(os, detail, depth);
+    if (step) {
+      os << "\nOne step of training\n\n";
+      step->printTable(os, detail, depth);
+    }
+    os << "\nMACs are the multiply-accumulates of convolutions and matrix products. FLOPs are twice these, and one "
+          "for\n"
+          "each arithmetic operation on an element of every other op.\n";
     return;
   }
   llvm::json::OStream document(os, /*IndentSize=*/2);
@@ -111,6 +142,8 @@ void Cost::write(llvm::raw_ostream &os, const CostReport &report) const {
       }
     });
     report.writeJson(document, symbolic);
+    if (step)
+      document.attributeObject("train", [&] { step->writeJson(document, symbolic); });
   });
   os << "\n";
 }
@@ -135,9 +168,15 @@ int Cost::run() {
   FailureOr<CostReport> report = computeCost(cast<FunctionOpInterface>(graph->getOperation()));
   if (failed(report))
     return InputFault;
+  FailureOr<CostReport> step = failure();
+  if (train) {
+    step = priceStep(*graph);
+    if (failed(step))
+      return InputFault;
+  }
   // A file is written under another name first and takes its name when it is whole.
   llvm::Error error = llvm::writeToOutput(output, [&](llvm::raw_ostream &os) -> llvm::Error {
-    write(os, *report);
+    write(os, *report, succeeded(step) ? &*step : nullptr);
     os.flush();
     if (output == "-" && llvm::outs().has_error()) {
       std::error_code code = llvm::outs().error();

@@ -200,6 +200,4 @@ void CostReport::printTable(llvm::raw_ostream &os, Detail detail, unsigned maxDe
   addTotal("bytes written", sum.bytesWritten, true);
   addTotal("peak activation bytes", sum.peakActivationBytes, true);
   printAligned(os, totals, 1);
-  os << "\nMACs are the multiply-accumulates of convolutions and matrix products. FLOPs are twice these, and one for\n"
-        "each arithmetic operation on an element of every other op.\n";
 }

@@ -150,7 +150,7 @@ void Cost::write(llvm::raw_ostream &os, const CostReport &report, const CostRepo
 
 int Cost::run() {
   Network network;
-  if (failed(network.load(net.file)))
+  if (failed(network.load(net.file, train ? std::vector<std::string>{loss} : std::vector<std::string>())))
     return InputFault;
   FailureOr<cg::GraphOp> graph = network.choose(net.arch);
   if (failed(graph))

@@ -14,12 +14,13 @@ LogicalResult ConcatOp::inferShapes(Adaptor adaptor, ShapeContext &shapes, Small
   auto axis = static_cast<int64_t>(adaptor.getAxis());
   if (failed(checkAxis(axis, result, shapes))) // concat_c1
     return failure();
+  SmallVector<DimExpr> joined{result.dims[axis]};
   for (Value input : adaptor.getInputs().drop_front()) {
     const TensorShape &shape = shapes[input];
     bool fits = shape.elementType == result.elementType && shape.rank() == result.rank();
     for (int64_t dim = 0; fits && dim < result.rank(); ++dim) {
       if (dim == axis) {
-        result.dims[dim] += shape.dims[dim];
+        joined.push_back(shape.dims[dim]);
         continue;
       }
       fits = !shapes.conflict(shape.dims[dim], result.dims[dim]);
@@ -30,6 +31,7 @@ LogicalResult ConcatOp::inferShapes(Adaptor adaptor, ShapeContext &shapes, Small
       return shapes.error("expects inputs that differ along dimension ", axis, " only, but got ",
                           shapes[adaptor.getInputs().front()], " and ", shape);
   }
+  result.dims[axis] = DimExpr::sum(joined);
   results.push_back(std::move(result));
   return success();
 }

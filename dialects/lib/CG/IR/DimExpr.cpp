@@ -287,6 +287,18 @@ DimExpr DimExpr::max(ArrayRef<DimExpr> operands) {
   return Polynomial::fromAtom(std::move(atom));
 }
 
+DimExpr DimExpr::sum(ArrayRef<DimExpr> operands) {
+  Polynomial::Terms terms;
+  for (const DimExpr &operand : operands) {
+    if (operand.isOverflow())
+      return overflow();
+    for (const auto &[monomial, coefficient] : Polynomial::termsOf(operand))
+      if (!Polynomial::accumulate(terms, monomial, coefficient))
+        return overflow();
+  }
+  return Polynomial::make(std::move(terms));
+}
+
 DimExpr DimExpr::product(ArrayRef<DimExpr> factors) {
   DimExpr result(1);
   for (const DimExpr &factor : factors)

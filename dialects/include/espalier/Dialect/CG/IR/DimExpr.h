@@ -63,6 +63,8 @@ public:
   /// Exact quotient of polynomials where every term divides (reshape solves `-1` by it), else nothing.
   static std::optional<DimExpr> exactQuotient(const DimExpr &dividend, const DimExpr &divisor);
   static DimExpr max(llvm::ArrayRef<DimExpr> operands);
+  /// In time proportional to the terms, where adding one operand after another copies the sum each time.
+  static DimExpr sum(llvm::ArrayRef<DimExpr> operands);
   static DimExpr product(llvm::ArrayRef<DimExpr> factors);
 
   /// Replaces symbols; a symbol for which `lookup` returns nothing stays.

@@ -52,6 +52,59 @@ protected:
     return results;
   }
 
+  /// Evaluates every op of the module, given values of the parameters.
+  void evaluateAll(llvm::DenseMap<Value, ReferenceTensor> &values) {
+    for (Operation &op : *module->getBody()) {
+      if (isa<ParameterOp>(op))
+        continue;
+      SmallVector<const ReferenceTensor *> operands;
+      for (Value operand : op.getOperands())
+        operands.push_back(&values.find(operand)->second);
+      std::vector<ReferenceTensor> results = evaluate(&op, operands);
+      for (auto [result, tensor] : llvm::zip_equal(op.getResults(), results))
+        values[result] = std::move(tensor);
+    }
+  }
+
+  /// Compares the VJP of `op`, for random cotangents of the results that `reached` selects, with central differences of
+  /// <results, cotangents> in each element of each operand. All operands are parameters in `values`.
+  void checkVjp(Operation *op, llvm::DenseMap<Value, ReferenceTensor> values, ArrayRef<bool> reached) {
+    SmallVector<Value> cotangents, gradients(op->getNumOperands());
+    for (auto [type, isReached] : llvm::zip_equal(op->getResultTypes(), reached)) {
+      ReferenceTensor tensor = random(Shape(cast<RankedTensorType>(type).getShape()));
+      cotangents.push_back(isReached ? value(tensor) : Value());
+      if (isReached)
+        values[cotangents.back()] = std::move(tensor);
+    }
+    SmallVector<bool> needed(op->getNumOperands(), true);
+    ASSERT_TRUE(succeeded(cast<DifferentiableOpInterface>(op).buildVjp(builder, cotangents, needed, gradients)));
+    auto product = [&] {
+      SmallVector<const ReferenceTensor *> operands;
+      for (Value operand : op->getOperands())
+        operands.push_back(&values.find(operand)->second);
+      std::vector<ReferenceTensor> results = evaluate(op, operands);
+      double sum = 0.0;
+      for (auto [result, cotangent] : llvm::zip_equal(results, cotangents))
+        sum += cotangent ? dot(result, values[cotangent]) : 0.0;
+      return sum;
+    };
+    evaluateAll(values);
+    for (auto [operand, gradient] : llvm::zip_equal(op->getOperands(), gradients)) {
+      ASSERT_TRUE(!gradient || gradient.getType() == operand.getType());
+      for (int64_t i = 0; i < values[operand].size(); ++i) {
+        double &element = values[operand].data[i], old = element;
+        element = old + 1e-5;
+        double above = product();
+        element = old - 1e-5;
+        double below = product();
+        element = old;
+        EXPECT_NEAR(gradient ? values[gradient].data[i] : 0.0, (above - below) / 2e-5, 1e-7);
+      }
+    }
+    EXPECT_EQ(errors, "");
+    module->getBody()->clear();
+  }
+
   int64_t pick(int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(generator); }
   DenseI64ArrayAttr ints(ArrayRef<int64_t> values) { return builder.getDenseI64ArrayAttr(values); }
 
@@ -150,6 +203,30 @@ TEST_F(NNOpsTest, matmulFollowsItsDefinition) {
     expectNear(y, expected);
   }
   EXPECT_EQ(errors, "");
+}
+
+TEST_F(NNOpsTest, matmulDerivesInAllForms) {
+  for (int64_t batchRank : {0, 1, 2})
+    for (bool shared : {false, true})
+      for (bool transposeA : {false, true})
+        for (bool transposeB : {false, true}) {
+          Shape left(batchRank, 2), right(shared ? 0 : batchRank, 2);
+          left.append({transposeA ? 4 : 3, transposeA ? 3 : 4});
+          right.append({transposeB ? 5 : 4, transposeB ? 4 : 5});
+          ReferenceTensor a = random(left), b = random(right);
+          Value lhs = value(a), rhs = value(b);
+          auto matmul = MatmulOp::create(builder, loc, lhs, rhs, transposeA, transposeB);
+          checkVjp(matmul, {{lhs, a}, {rhs, b}}, {true});
+        }
+}
+
+TEST_F(NNOpsTest, trainingStatisticsDerive) {
+  for (unsigned reached = 1; reached < 8; ++reached) {
+    ReferenceTensor x = random({2, 3, 2, 2}), s = random({3}), t = random({3});
+    Value input = value(x), scale = value(s), shift = value(t);
+    auto norm = BatchNormTrainingOp::create(builder, loc, input, scale, shift, builder.getF64FloatAttr(0.1));
+    checkVjp(norm, {{input, x}, {scale, s}, {shift, t}}, {bool(reached & 1), bool(reached & 2), bool(reached & 4)});
+  }
 }
 
 /// Windows as PyTorch counts them (aten/src/ATen/native/Pool.h, described in its documentation of MaxPool2d).

@@ -291,7 +291,7 @@ void Evaluator::bindTargets(const Node *node, const Value &value) {
 /// The callee, its arguments and the label of the call on top of the work stack have been evaluated.
 void Evaluator::stepCall() {
   const Node *node = work.back().node;
-  SmallVector<Value> values(ArrayRef(stack).drop_front(work.back().base));
+  SmallVector<Value> values(ArrayRef<Value>(stack).drop_front(work.back().base));
   if (llvm::any_of(values, [](const Value &value) { return value.isPoison(); }))
     return finish(Value::poison());
   Value callee = values.front();
@@ -478,7 +478,7 @@ void Evaluator::stepParameterTypes(Activation &call) {
   if (pushNextDim(call, param.type))
     return;
   Value value = stack[call.stackBase];
-  SmallVector<Value> dims(ArrayRef(stack).drop_front(call.stackBase + 1));
+  SmallVector<Value> dims(ArrayRef<Value>(stack).drop_front(call.stackBase + 1));
   bool isEntryArgument = !call.call && !param.defaultValue;
   if ((value.isPoison() && !isEntryArgument) || llvm::any_of(dims, [](const Value &dim) { return dim.isPoison(); }))
     return endCall(Value::poison());
@@ -518,7 +518,7 @@ void Evaluator::stepResults(Activation &call) {
   const TypeExpr &type = types[call.index];
   if (pushNextDim(call, type))
     return;
-  SmallVector<Value> dims(ArrayRef(stack).drop_front(call.stackBase + 1));
+  SmallVector<Value> dims(ArrayRef<Value>(stack).drop_front(call.stackBase + 1));
   if (llvm::any_of(dims, [](const Value &dim) { return dim.isPoison(); }))
     return endCall(Value::poison());
   bool isTuple = result.isSequence() && result.size == types.size();

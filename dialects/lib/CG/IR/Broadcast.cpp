@@ -48,6 +48,8 @@ LogicalResult BroadcastLikeOp::evaluate(ArrayRef<const ReferenceTensor *> operan
   return success();
 }
 
+bool BroadcastLikeOp::isLinearIn(unsigned operandIndex) { return operandIndex == 0; }
+
 LogicalResult BroadcastLikeOp::buildVjp(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool> needed,
                                         MutableArrayRef<Value> gradients) {
   if (needed[0]) // nothing depends on the values of `like`

@@ -231,6 +231,9 @@ LogicalResult Conv2dFilterGradientOp::evaluate(ArrayRef<const ReferenceTensor *>
 // A convolution is bilinear, and so are its two gradients: each is the derivative of the others.
 
 bool Conv2dOp::isLinearIn(unsigned) { return true; }
+// Only the extents of `like` matter.
+bool Conv2dInputGradientOp::isLinearIn(unsigned operandIndex) { return operandIndex != 2; }
+bool Conv2dFilterGradientOp::isLinearIn(unsigned operandIndex) { return operandIndex != 2; }
 
 template <typename OpT> static Value convolve(OpBuilder &builder, OpT like, Value input, Value filter) {
   return Conv2dOp::create(builder, like.getLoc(), input, filter, like.getStridesAttr(), like.getPadsAttr(),

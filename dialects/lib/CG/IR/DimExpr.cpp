@@ -23,6 +23,7 @@ struct Atom {
   std::string text;
   std::vector<DimExpr> operands; // FloorDiv: dividend; Max: all
   int64_t divisor = 1;           // FloorDiv
+  bool isNonNegative = true;     // provably
 };
 using AtomRef = std::shared_ptr<const Atom>;
 
@@ -114,7 +115,10 @@ std::optional<int64_t> DimExpr::getConstant() const {
 bool DimExpr::isProvablyNonNegative() const {
   if (state != State::Symbolic)
     return state == State::Constant && value >= 0;
-  return llvm::all_of(polynomial->terms, [](const auto &term) { return term.second >= 0; });
+  return llvm::all_of(polynomial->terms, [](const auto &term) {
+    return term.second >= 0 &&
+           llvm::all_of(term.first, [](const detail::AtomRef &atom) { return atom->isNonNegative; });
+  });
 }
 
 size_t DimExpr::getNumTerms() const { return state == State::Symbolic ? polynomial->terms.size() : 1; }
@@ -212,6 +216,7 @@ DimExpr DimExpr::floorDiv(const DimExpr &dividend, int64_t divisor) {
   atom.text = "floor((" + inside.str() + ")/" + std::to_string(divisor) + ")";
   atom.operands.push_back(inside);
   atom.divisor = divisor;
+  atom.isNonNegative = inside.isProvablyNonNegative();
   return outside + Polynomial::fromAtom(std::move(atom));
 }
 
@@ -284,6 +289,8 @@ DimExpr DimExpr::max(ArrayRef<DimExpr> operands) {
     atom.operands.push_back(operand);
   }
   atom.text += ")";
+  atom.isNonNegative =
+      llvm::any_of(atom.operands, [](const DimExpr &operand) { return operand.isProvablyNonNegative(); });
   return Polynomial::fromAtom(std::move(atom));
 }
 

@@ -100,6 +100,8 @@ LogicalResult ScatterAddOp::evaluate(ArrayRef<const ReferenceTensor *> operands,
 // Derivative
 //===----------------------------------------------------------------------===//
 
+bool GatherOp::isLinearIn(unsigned operandIndex) { return operandIndex == 0; }
+
 LogicalResult GatherOp::buildVjp(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool> needed,
                                  MutableArrayRef<Value> gradients) {
   if (needed[0])

@@ -204,6 +204,8 @@ LogicalResult AvgPool2dGradientOp::evaluate(ArrayRef<const ReferenceTensor *> op
 //===----------------------------------------------------------------------===//
 
 bool AvgPool2dOp::isLinearIn(unsigned) { return true; }
+bool AvgPool2dGradientOp::isLinearIn(unsigned operandIndex) { return operandIndex == 0; }
+bool MaxPool2dGradientOp::isLinearIn(unsigned operandIndex) { return operandIndex == 0; }
 
 LogicalResult MaxPool2dOp::buildVjp(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool>,
                                     MutableArrayRef<Value> gradients) {

@@ -75,6 +75,7 @@ LogicalResult ReshapeLikeOp::evaluate(ArrayRef<const ReferenceTensor *> operands
 //===----------------------------------------------------------------------===//
 
 bool ReshapeOp::isLinearIn(unsigned) { return true; }
+bool ReshapeLikeOp::isLinearIn(unsigned operandIndex) { return operandIndex == 0; }
 
 LogicalResult ReshapeOp::buildVjp(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool> needed,
                                   MutableArrayRef<Value> gradients) {

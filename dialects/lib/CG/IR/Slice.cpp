@@ -115,6 +115,7 @@ LogicalResult SliceGradientOp::evaluate(ArrayRef<const ReferenceTensor *> operan
 //===----------------------------------------------------------------------===//
 
 bool SliceOp::isLinearIn(unsigned) { return true; }
+bool SliceGradientOp::isLinearIn(unsigned operandIndex) { return operandIndex == 0; }
 
 LogicalResult SliceOp::buildVjp(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool> needed,
                                 MutableArrayRef<Value> gradients) {

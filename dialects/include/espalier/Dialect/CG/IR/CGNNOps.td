@@ -42,7 +42,7 @@ def CG_Conv2dOp : CG_ConvLikeOp<"conv2d", [CG_Differentiable, CG_Linear]> {
     attr-dict `:` type($input) `,` type($filter)
   }];
 }
-def CG_Conv2dInputGradientOp : CG_ConvLikeOp<"conv2d_input_gradient", [CG_Differentiable]> {
+def CG_Conv2dInputGradientOp : CG_ConvLikeOp<"conv2d_input_gradient", [CG_Differentiable, CG_Linear]> {
   let summary = "cotangent of `cg.conv2d`'s input (the transposed convolution)";
   let description = [{
     `like` gives the extents of the result; its values are not read.
@@ -61,7 +61,7 @@ def CG_Conv2dInputGradientOp : CG_ConvLikeOp<"conv2d_input_gradient", [CG_Differ
     (`groups` $groups^)? attr-dict `:` type($cotangent) `,` type($filter) `,` type($like)
   }];
 }
-def CG_Conv2dFilterGradientOp : CG_ConvLikeOp<"conv2d_filter_gradient", [CG_Differentiable]> {
+def CG_Conv2dFilterGradientOp : CG_ConvLikeOp<"conv2d_filter_gradient", [CG_Differentiable, CG_Linear]> {
   let summary = "cotangent of `cg.conv2d`'s filter";
   let description = [{
     `like` gives the extents of the result; its values are not read.
@@ -233,7 +233,7 @@ def CG_MaxPool2dOp : CG_PoolOp<"max_pool2d", [CG_Differentiable]> {
     ```
   }];
 }
-def CG_MaxPool2dGradientOp : CG_PoolGradientOp<"max_pool2d_gradient"> {
+def CG_MaxPool2dGradientOp : CG_PoolGradientOp<"max_pool2d_gradient", [CG_Linear]> {
   let summary = "cotangent of `cg.max_pool2d`: goes to the first maximum of each window, in row-major order";
   let description = [{
     C1. `cotangent` has the shape that pooling `input` gives.
@@ -257,7 +257,7 @@ def CG_AvgPool2dOp : CG_PoolOp<"avg_pool2d", [CG_Differentiable, CG_Linear]> {
     ```
   }];
 }
-def CG_AvgPool2dGradientOp : CG_PoolGradientOp<"avg_pool2d_gradient", [CG_Differentiable]> {
+def CG_AvgPool2dGradientOp : CG_PoolGradientOp<"avg_pool2d_gradient", [CG_Differentiable, CG_Linear]> {
   let summary = "cotangent of `cg.avg_pool2d`: spread evenly over each window";
   let description = [{
     Only the extents of `input` are read.

@@ -91,7 +91,7 @@ def CG_ReshapeOp : CG_ValueOp<"reshape", [CG_Differentiable, CG_Linear]> {
   let assemblyFormat = "$input attr-dict `:` type($input)";
   let hasFolder = 1;
 }
-def CG_ReshapeLikeOp : CG_ValueOp<"reshape_like", [CG_Differentiable]> {
+def CG_ReshapeLikeOp : CG_ValueOp<"reshape_like", [CG_Differentiable, CG_Linear]> {
   let summary = "same elements in row-major order, with the extents of another tensor";
   let description = [{
     C1. Both operands have the same number of elements.
@@ -105,7 +105,7 @@ def CG_ReshapeLikeOp : CG_ValueOp<"reshape_like", [CG_Differentiable]> {
   let assemblyFormat = "$input `,` $like attr-dict `:` type($input) `,` type($like)";
   let hasCanonicalizeMethod = 1;
 }
-def CG_BroadcastLikeOp : CG_ValueOp<"broadcast_like", [CG_Differentiable]> {
+def CG_BroadcastLikeOp : CG_ValueOp<"broadcast_like", [CG_Differentiable, CG_Linear]> {
   let summary = "repeats elements to the extents of another tensor";
   let description = [{
     C1. Aligned at the right, each extent of the input is 1, missing, or equal to that of `like`.
@@ -153,7 +153,7 @@ def CG_SliceOp : CG_ValueOp<"slice", [CG_Differentiable, CG_Linear]> {
     int64_t getFirst();
   }];
 }
-def CG_SliceGradientOp : CG_ValueOp<"slice_gradient", [CG_Differentiable]> {
+def CG_SliceGradientOp : CG_ValueOp<"slice_gradient", [CG_Differentiable, CG_Linear]> {
   let summary = "cotangent of `cg.slice`: zeros like the input, with `cotangent` at the places that were taken";
   let description = [{
     C1. `cotangent` has the shape that slicing `like` gives.
@@ -198,7 +198,7 @@ def CG_ConcatOp : CG_ValueOp<"concat", [CG_Differentiable]> {
   let results = (outs CG_Tensor:$result);
   let assemblyFormat = "$inputs attr-dict `:` type($inputs)";
 }
-def CG_GatherOp : CG_ValueOp<"gather", [CG_Differentiable]> {
+def CG_GatherOp : CG_ValueOp<"gather", [CG_Differentiable, CG_Linear]> {
   let summary = "takes slices at `indices` along one dimension, as NumPy's take";
   let description = [{
     The extents of `indices` stand in the place of dimension `axis`. An index outside the extent gives zeros.

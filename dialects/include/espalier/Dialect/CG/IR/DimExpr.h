@@ -42,7 +42,8 @@ public:
   /// The value, when the expression does not depend on a symbol.
   std::optional<int64_t> getConstant() const;
   bool isConstant(int64_t expected) const { return state == State::Constant && value == expected; }
-  /// True when no coefficient is negative: then the expression is >= 0, since symbols are. False means "not provably".
+  /// True when no coefficient and no atom is negative: then the expression is >= 0, since symbols are. False means "not
+  /// provably".
   bool isProvablyNonNegative() const;
   /// Number of terms of the polynomial: the time that arithmetic takes.
   size_t getNumTerms() const;

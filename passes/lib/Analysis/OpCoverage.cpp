@@ -1,0 +1,136 @@
+//===- OpCoverage.cpp - which op answers which question -------------------===//
+
+#include "espalier/Analysis/OpCoverage.h"
+
+#include "espalier/Dialect/CG/IR/CGOps.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
+
+using namespace mlir;
+using namespace espalier::cg;
+
+/// Why cells of one column are empty, for ops named without their dialect, separated by blanks.
+struct CoverageReason {
+  StringRef column;
+  StringRef text;
+  StringRef ops;
+
+  SmallVector<StringRef> names() const {
+    SmallVector<StringRef> list;
+    llvm::SplitString(ops, list);
+    return list;
+  }
+};
+
+/// The one place where an empty cell is explained.
+static const CoverageReason coverageReasons[] = {
+    {"shape", "its types are written in the program, and checked by its verifier",
+     "graph return parameter state hyper update parameter_gradient parameter_update"},
+    {"cost", "holds or ends other ops, and does no work of its own", "graph return"},
+    {"gradient", "holds or ends other ops", "graph return"},
+    {"gradient", "where differentiation starts or ends: `cg-differentiate` treats it itself",
+     "parameter state hyper update parameter_gradient parameter_update"},
+    {"gradient", "the result does not depend on the values of operands",
+     "constant iota random_uniform random_normal extent"},
+    {"gradient", "the result is discrete: its derivative is 0 wherever it exists", "compare argmax"},
+    {"gradient", "`cg-specialize` replaces it before differentiation", "batch_norm dropout"},
+    {"gradient", "a second derivative through a maximum is not offered: `cg-differentiate` says so",
+     "max_pool2d_gradient"},
+    {"linear", "holds or ends other ops, or stands for storage",
+     "graph return parameter state hyper update parameter_gradient parameter_update"},
+    {"linear", "the result does not depend on the values of operands, or is discrete",
+     "constant iota random_uniform random_normal extent argmax compare"},
+    {"linear", "not linear, or with a constant term",
+     "abs sign exp log sqrt rsqrt tanh erf sigmoid relu leaky_relu clamp maximum minimum power add sub reduce_max "
+     "softmax log_softmax batch_norm batch_norm_inference batch_norm_training max_pool2d"},
+    {"linear", "linear in all its operands together, not in each alone", "where concat scatter_add"},
+    {"linear", "the identity, but to differentiation, which must not see through it", "stop_gradient"},
+    {"linear", "`cg-specialize` decides whether it is the identity or random", "dropout"},
+    {"reference", "the evaluator runs it itself, on the caller's storage",
+     "graph return parameter state hyper update parameter_gradient parameter_update"},
+};
+
+static std::vector<OpCoverageColumn> allColumns(ArrayRef<OpCoverageColumn> more) {
+  std::vector<OpCoverageColumn> columns = {
+      {"shape", [](RegisteredOperationName op) { return op.hasInterface<ShapeOpInterface>(); }},
+      {"cost", [](RegisteredOperationName op) { return op.hasInterface<CostOpInterface>(); }},
+      {"gradient", [](RegisteredOperationName op) { return op.hasInterface<DifferentiableOpInterface>(); }},
+      {"linear", [](RegisteredOperationName op) { return op.hasInterface<LinearOpInterface>(); }},
+      {"reference", [](RegisteredOperationName op) { return op.hasInterface<ReferenceOpInterface>(); }},
+  };
+  llvm::append_range(columns, more);
+  return columns;
+}
+
+static ArrayRef<RegisteredOperationName> registeredOps(MLIRContext &context) {
+  return context.getRegisteredOperationsByDialect(CGDialect::getDialectNamespace());
+}
+
+static StringRef shortName(RegisteredOperationName op) { return op.stripDialect(); }
+
+/// Index of the reason for an empty cell.
+static std::optional<size_t> findReason(StringRef column, StringRef op) {
+  for (auto [index, reason] : llvm::enumerate(coverageReasons))
+    if (reason.column == column && llvm::is_contained(reason.names(), op))
+      return index;
+  return std::nullopt;
+}
+
+void espalier::cg::printOpCoverage(llvm::raw_ostream &os, MLIRContext &context, ArrayRef<OpCoverageColumn> more) {
+  std::vector<OpCoverageColumn> columns = allColumns(more);
+  std::vector<unsigned> numbers(std::size(coverageReasons), 0); // of footnotes, in the order in which the table meets them
+  unsigned used = 0;
+  os << "| op |";
+  for (const OpCoverageColumn &column : columns)
+    os << " " << column.title << " |";
+  os << "\n|---|";
+  for (size_t i = 0; i < columns.size(); ++i)
+    os << "---|";
+  os << "\n";
+  for (RegisteredOperationName op : registeredOps(context)) {
+    os << "| `" << op.getStringRef() << "` |";
+    for (const OpCoverageColumn &column : columns) {
+      if (column.covers(op)) {
+        os << " yes |";
+        continue;
+      }
+      std::optional<size_t> reason = findReason(column.title, shortName(op));
+      if (!reason) {
+        os << " **missing** |";
+        continue;
+      }
+      if (numbers[*reason] == 0)
+        numbers[*reason] = ++used;
+      os << " (" << numbers[*reason] << ") |";
+    }
+    os << "\n";
+  }
+  os << "\n";
+  for (unsigned number = 1; number <= used; ++number) {
+    const CoverageReason &reason = coverageReasons[llvm::find(numbers, number) - numbers.begin()];
+    os << "(" << number << ") " << reason.column << ": " << reason.text << "\n";
+  }
+}
+
+std::vector<std::string> espalier::cg::checkOpCoverage(MLIRContext &context, ArrayRef<OpCoverageColumn> more) {
+  std::vector<std::string> faults;
+  for (const OpCoverageColumn &column : allColumns(more)) {
+    llvm::StringSet<> explained;
+    for (const CoverageReason &reason : coverageReasons)
+      if (reason.column == column.title)
+        for (StringRef op : reason.names())
+          if (!explained.insert(op).second)
+            faults.push_back((column.title + ": 'cg." + op + "' has two reasons").str());
+    for (RegisteredOperationName op : registeredOps(context)) {
+      bool covered = column.covers(op), hasReason = explained.erase(shortName(op));
+      if (covered && hasReason)
+        faults.push_back((column.title + ": 'cg." + shortName(op) + "' is covered, but has a reason not to be").str());
+      if (!covered && !hasReason)
+        faults.push_back((column.title + ": 'cg." + shortName(op) + "' is neither covered nor has a reason").str());
+    }
+    for (StringRef op : explained.keys())
+      faults.push_back((column.title + ": reason for 'cg." + op + "', which does not exist").str());
+  }
+  return faults;
+}

@@ -14,22 +14,17 @@ class CG_UnaryOp<string mnemonic, list<Trait> traits = []> : CG_ElementwiseOp<mn
   let arguments = (ins CG_FloatTensor:$input);
   let results = (outs CG_FloatTensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($input)";
+  let description = "```mlir\n%y = cg." # mnemonic # " %x : tensor<4xf32>\n```\n";
 }
 
 class CG_BinaryOp<string mnemonic, list<Trait> traits = []> : CG_ElementwiseOp<mnemonic, traits # [CG_Differentiable]> {
   let arguments = (ins CG_Tensor:$lhs, CG_Tensor:$rhs);
   let results = (outs CG_Tensor:$result);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs)";
+  let description = "```mlir\n%y = cg." # mnemonic # " %a, %b : tensor<8x10xf32>, tensor<10xf32>\n```\n";
 }
 
-def CG_NegOp : CG_UnaryOp<"neg", [CG_Linear]> {
-  let summary = "negation: `-x`";
-  let description = [{
-    ```mlir
-    %y = cg.neg %x : tensor<4xf32>
-    ```
-  }];
-}
+def CG_NegOp : CG_UnaryOp<"neg", [CG_Linear]> { let summary = "negation: `-x`"; }
 def CG_AbsOp : CG_UnaryOp<"abs"> { let summary = "absolute value: `|x|`; derivative `sign(x)`"; }
 def CG_SignOp : CG_UnaryOp<"sign"> { let summary = "`-1`, `0` or `1`; derivative 0"; }
 def CG_ExpOp : CG_UnaryOp<"exp"> { let summary = "exponential: `e^x`"; }
@@ -67,11 +62,6 @@ def CG_StopGradientOp : CG_UnaryOp<"stop_gradient"> { let summary = "the identit
 
 def CG_AddOp : CG_BinaryOp<"add", [Commutative]> {
   let summary = "sum, operands broadcast: `a + b`";
-  let description = [{
-    ```mlir
-    %y = cg.add %x, %bias : tensor<8x10xf32>, tensor<10xf32>
-    ```
-  }];
   let hasFolder = 1;
 }
 def CG_SubOp : CG_BinaryOp<"sub"> { let summary = "difference, operands broadcast: `a - b`"; let hasFolder = 1; }

@@ -253,7 +253,7 @@ class CG_ReductionOp<string mnemonic, list<Trait> traits = []> : CG_ValueOp<mnem
   let arguments = (ins CG_Tensor:$input, DenseI64ArrayAttr:$axes, UnitAttr:$keep_dims);
   let results = (outs CG_Tensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($input)";
-  string constraints = "C1. `axes` are distinct dimensions of the input. With `keep_dims` they stay, with extent 1.";
+  string constraints = "    C1. `axes` are distinct dimensions of the input. With `keep_dims` they stay, with extent 1.";
 }
 def CG_ReduceSumOp : CG_ReductionOp<"reduce_sum", [CG_Differentiable, CG_Linear]> {
   let summary = "sum over dimensions; 0 over no elements";

@@ -2,10 +2,13 @@
 
 #include "../common/ModuleFile.h"
 
+#include "espalier/Analysis/OpCoverage.h"
+#include "espalier/Dialect/CG/IR/CGDialect.h"
 #include "espalier/Pipelines/InitAll.h"
 
 #include "mlir/Support/FileUtilities.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "llvm/Support/CommandLine.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/ToolOutputFile.h"
 #include "llvm/Support/WithColor.h"
@@ -16,8 +19,16 @@ int main(int argc, char **argv) {
   espalier::registerAllDialects(registry);
   espalier::registerAllPasses();
 
+  llvm::cl::opt<bool> printOpCoverage(
+      "print-op-coverage", llvm::cl::desc("Print every cg operation against the interfaces of the dialect, and exit"));
   auto [input, output] = mlir::registerAndParseCLIOptions(
       argc, argv, "Espalier's pass driver: takes .esp, .mlir and MLIR bytecode\n", registry);
+  if (printOpCoverage) {
+    mlir::MLIRContext context(registry);
+    context.loadDialect<espalier::cg::CGDialect>();
+    espalier::cg::printOpCoverage(llvm::outs(), context);
+    return 0;
+  }
   auto buffer = espalier::tools::openModuleFile(input, registry);
   if (failed(buffer))
     return 1;

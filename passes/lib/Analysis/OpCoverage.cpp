@@ -63,8 +63,11 @@ static std::vector<OpCoverageColumn> allColumns(ArrayRef<OpCoverageColumn> more)
   return columns;
 }
 
-static ArrayRef<RegisteredOperationName> registeredOps(MLIRContext &context) {
-  return context.getRegisteredOperationsByDialect(CGDialect::getDialectNamespace());
+/// By name.
+static SmallVector<RegisteredOperationName> registeredOps(MLIRContext &context) {
+  SmallVector<RegisteredOperationName> ops(context.getRegisteredOperationsByDialect(CGDialect::getDialectNamespace()));
+  llvm::sort(ops, [](auto lhs, auto rhs) { return lhs.getStringRef() < rhs.getStringRef(); });
+  return ops;
 }
 
 static StringRef shortName(RegisteredOperationName op) { return op.stripDialect(); }
@@ -79,7 +82,8 @@ static std::optional<size_t> findReason(StringRef column, StringRef op) {
 
 void espalier::cg::printOpCoverage(llvm::raw_ostream &os, MLIRContext &context, ArrayRef<OpCoverageColumn> more) {
   std::vector<OpCoverageColumn> columns = allColumns(more);
-  std::vector<unsigned> numbers(std::size(coverageReasons), 0); // of footnotes, in the order in which the table meets them
+  std::vector<unsigned> numbers(std::size(coverageReasons),
+                                0); // of footnotes, in the order in which the table meets them
   unsigned used = 0;
   os << "| op |";
   for (const OpCoverageColumn &column : columns)

@@ -1,6 +1,7 @@
 //===- Cost.cpp - espalier cost -------------------------------------------===//
 
 #include "Network.h"
+#include "Options.h"
 #include "Verbs.h"
 
 #include "espalier/Analysis/CostAnalysis.h"
@@ -24,22 +25,16 @@ public:
   const char *example() const override { return "espalier cost examples/zoo/resnet18.esp --by block --depth 2"; }
   void declare(CLI::App &flags) override {
     net.declare(flags);
-    flags.add_option("--by", detail, "Rows of the table: op, block or graph")
-        ->transform(
-            CLI::CheckedTransformer(std::map<std::string, CostReport::Detail>{{"op", CostReport::Detail::Op},
-                                                                              {"block", CostReport::Detail::Block},
-                                                                              {"graph", CostReport::Detail::Graph}}))
-        ->default_str("block");
-    flags.add_option("--depth", depth, "Levels of blocks in the table")
-        ->type_name("LEVELS")
-        ->check(CLI::PositiveNumber);
+    allowWords<CostReport::Detail>(
+        flags.add_option("--by", detail, "Rows of the table")->default_str("block"),
+        {{"op", CostReport::Detail::Op}, {"block", CostReport::Detail::Block}, {"graph", CostReport::Detail::Graph}});
+    flags.add_option("--depth", depth, "Levels of blocks in the table")->type_name("LEVELS")->check(atLeastOne());
     flags.add_flag("--symbolic", symbolic, "Figures as expressions in the sizes without a number");
     flags.add_flag("--train", train, "Price a step of training too: loss, gradients and optimiser");
     flags.add_option("--loss", loss, "Loss of the step: an fn of the file or the prelude")->capture_default_str();
-    flags.add_option("--optimizer", optimizer, "Optimiser of the step: sgd (with momentum), adam or adamw")
-        ->transform(CLI::CheckedTransformer(std::map<std::string, cg::OptimizerKind>{
-            {"sgd", cg::OptimizerKind::SGD}, {"adam", cg::OptimizerKind::Adam}, {"adamw", cg::OptimizerKind::AdamW}}))
-        ->default_str("sgd");
+    allowWords<cg::OptimizerKind>(
+        flags.add_option("--optimizer", optimizer, "Optimiser of the step; sgd has momentum")->default_str("sgd"),
+        {{"sgd", cg::OptimizerKind::SGD}, {"adam", cg::OptimizerKind::Adam}, {"adamw", cg::OptimizerKind::AdamW}});
     flags.add_flag("--json", json, "One JSON document, with a row for every op");
     flags.add_option("-o,--output", output, "Write to a file")->type_name("FILE");
   }

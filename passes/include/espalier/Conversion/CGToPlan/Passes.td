@@ -1,0 +1,24 @@
+//===- Passes.td - from groups to kernels and programs -----*- tablegen -*-===//
+
+#ifndef ESPALIER_CONVERSION_CGTOPLAN_PASSES_TD
+#define ESPALIER_CONVERSION_CGTOPLAN_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def CGToPlan : Pass<"cg-to-plan", "::mlir::ModuleOp"> {
+  let summary = "Lower fused graphs to kernels and dispatch tables";
+  let description = [{
+    Every `cg.graph`, which holds groups, reshapes and a return, becomes a `plan.program` of the same name. A group
+    becomes a library row or the dispatch of a kernel; groups of equal structure, shapes and layouts share one. A
+    reshape is another view of the same bytes. All other values get an offset in one arena by their liveness, best fit,
+    and results take over the memory of a dying operand where each element is read before it is written.
+
+    A result with `cg.tied` is computed in the memory of its argument when nothing reads the argument later, else it is
+    copied there at the end. A convolution or matrix product that becomes loops although its element type has a library
+    is reported as a missed remark of this category.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::math::MathDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::espalier::plan::PlanDialect"];
+}
+
+#endif // ESPALIER_CONVERSION_CGTOPLAN_PASSES_TD

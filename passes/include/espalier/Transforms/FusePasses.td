@@ -1,0 +1,55 @@
+//===- FusePasses.td - from step functions to groups -------*- tablegen -*-===//
+
+#ifndef ESPALIER_TRANSFORMS_FUSEPASSES_TD
+#define ESPALIER_TRANSFORMS_FUSEPASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def Decompose : Pass<"cg-decompose", "::espalier::cg::GraphOp"> {
+  let summary = "Split composite operations into what kernels fuse";
+  let description = [{
+    Batch normalisation, softmax and means become sums, maxima and elementwise ops. Statistics of a batch take one pass
+    over the input: sums of `d` and `d^2` with `d = x - x0`, where `x0` is the first element of the channel, so that
+    nothing cancels. Sums over the batch become sums within each sample and a small sum over samples, which gives
+    parallel work that does not depend on the number of threads. Operands that lend their extents alone become
+    literals, so that their values need not live.
+
+    With `fold-scales`, for graphs whose weights are constant: a convolution times a factor by channel that depends on
+    weights alone becomes a convolution with scaled filters.
+  }];
+  let options = [Option<"foldScales", "fold-scales", "bool", "false", "Move scales by channel into constant filters">];
+  let dependentDialects = ["::espalier::cg::CGDialect"];
+}
+
+def SplitWeights : Pass<"cg-split-weights", "::mlir::ModuleOp"> {
+  let summary = "Compute what depends on weights alone in a graph of its own";
+  let description = [{
+    For every graph without tied results: what depends on parameters, states and literals alone moves to the graph
+    `<prefix>_<name>`, or `<prefix>` where the module has one graph. Its results become arguments of the first graph, with the
+    role `packed` and the names of the results. Weights that nothing else reads are no arguments of the graph any more.
+    Where there is nothing to move the graph stays as it is.
+  }];
+  let options = [Option<"prefix", "prefix", "std::string", "\"prepare\"", "Name of the graph that is made">];
+}
+
+def Fuse : Pass<"cg-fuse", "::espalier::cg::GraphOp"> {
+  let summary = "Form groups that run as one kernel";
+  let description = [{
+    Afterwards a graph holds `cg.group`, `cg.reshape` and a return. Elementwise ops join the only group that reads
+    them, or are computed again in each of two groups where that saves memory traffic; reductions join what follows them on their
+    small results, siblings over the same tensor share a kernel, and convolutions and matrix products take what their
+    library call can add. Takes time linear in the number of ops.
+  }];
+  let options = [Option<"maxOps", "max-ops", "int64_t", "48", "Most ops of one group">];
+}
+
+def AssignLayout : Pass<"cg-assign-layout", "::espalier::cg::GraphOp"> {
+  let summary = "Choose the order of dimensions in memory for every value";
+  let description = [{
+    Images around library convolutions are channels last (NHWC); what is elementwise with them follows. Arguments,
+    results and what is reshaped are in the order of their type; groups that copy are put between where needed.
+    Channels are not padded.
+  }];
+}
+
+#endif // ESPALIER_TRANSFORMS_FUSEPASSES_TD

@@ -1,0 +1,20 @@
+//===- LoweringModels.h - the files that say how ops are lowered -*- C++ -*-===//
+
+#ifndef ESPALIER_LIB_CONVERSION_CGTOPLAN_LOWERINGMODELS_H
+#define ESPALIER_LIB_CONVERSION_CGTOPLAN_LOWERINGMODELS_H
+
+#include "espalier/Conversion/CGToPlan/Lowering.h"
+
+namespace espalier::cg {
+
+void attachPointwiseModels(mlir::MLIRContext *context);
+void attachViewModels(mlir::MLIRContext *context);
+void attachSourceModels(mlir::MLIRContext *context);
+void attachReductionModels(mlir::MLIRContext *context);
+void attachPoolModels(mlir::MLIRContext *context);
+void attachIndexingModels(mlir::MLIRContext *context);
+void attachContractionModels(mlir::MLIRContext *context);
+
+} // namespace espalier::cg
+
+#endif // ESPALIER_LIB_CONVERSION_CGTOPLAN_LOWERINGMODELS_H

@@ -1,0 +1,549 @@
+//===- ProgramBuilder.cpp - one graph as one dispatch table ---------------===//
+
+#include "ProgramBuilder.h"
+
+#include "ArenaPlanner.h"
+#include "espalier/Conversion/CGToPlan/LibraryCall.h"
+#include "espalier/Dialect/Plan/IR/PlanOps.h"
+#include "espalier/Transforms/StepPasses.h"
+
+#include "mlir/IR/Remarks.h"
+
+using namespace mlir;
+using namespace espalier;
+using namespace espalier::cg;
+
+static RankedTensorType getTensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+static constexpr int64_t nhwcOrder[] = {0, 2, 3, 1};
+
+namespace {
+
+/// Memory that one or more values share.
+struct Storage {
+  enum class Kind { Argument, Output, Arena };
+  Kind kind = Kind::Arena;
+  unsigned index = 0; // of the graph's argument or result
+  int64_t bytes = 0;
+  int64_t offset = 0; // in the arena
+  int64_t lastUse = -1; // row; `numRows` for what is returned
+};
+
+/// A copy at the end of the program: what a return needs and nothing computes in place.
+struct FinalCopy {
+  Value value;
+  unsigned result;
+};
+
+class ProgramBuilder {
+public:
+  ProgramBuilder(GraphOp graph, KernelTable &kernels)
+      : graph(graph), kernels(kernels), terminator(cast<ReturnOp>(graph.getBody().front().getTerminator())),
+        builder(graph) {}
+
+  LogicalResult build() {
+    if (failed(collectRows()) || failed(assignResults()) || failed(planMemory()))
+      return failure();
+    auto program = plan::ProgramOp::create(builder, graph.getLoc(), graph.getSymName());
+    // It takes the graph's place, and thus its name.
+    builder.setInsertionPointToStart(&program.getBody().front());
+    createArguments();
+    for (auto [row, group] : llvm::enumerate(groups))
+      if (failed(createRow(row, group)))
+        return failure();
+    createFinalCopies();
+    return success();
+  }
+
+private:
+  //===--------------------------------------------------------------------===//
+  // Values and their memory
+  //===--------------------------------------------------------------------===//
+
+  /// The value whose memory this one is: looks through reshapes.
+  static Value getBase(Value value) {
+    while (auto reshape = value.getDefiningOp<ReshapeOp>())
+      value = reshape.getInput();
+    return value;
+  }
+
+  static Layout getLayout(Value value) {
+    auto group = value.getDefiningOp<GroupOp>();
+    return group ? Layout(group.getLayout(cast<OpResult>(value).getResultNumber())) : Layout();
+  }
+
+  static bool isPlain(Value value) { return isSameOrder(getTensorType(value).getShape(), getLayout(value), {}); }
+
+  LogicalResult collectRows() {
+    for (auto [index, argument] : llvm::enumerate(graph.getArguments())) {
+      if (!getTensorType(argument).hasStaticShape())
+        return graph.emitOpError("expects arguments of static shape, but got ") << argument.getType();
+      FailureOr<Storage> storage = makeStorage(argument);
+      if (failed(storage))
+        return failure();
+      storage->kind = Storage::Kind::Argument;
+      storage->index = index;
+      storages[argument] = *storage;
+    }
+    for (Operation &op : graph.getBody().front().without_terminator()) {
+      if (auto group = dyn_cast<GroupOp>(op)) {
+        for (Value input : group.getInputs())
+          storages[getBase(input)].lastUse = static_cast<int64_t>(groups.size());
+        for (Value result : group.getResults()) {
+          FailureOr<Storage> storage = makeStorage(result);
+          if (failed(storage))
+            return failure();
+          storage->lastUse = static_cast<int64_t>(groups.size());
+          storages[result] = *storage;
+        }
+        groups.push_back(group);
+        continue;
+      }
+      if (!isa<ReshapeOp>(op))
+        return op.emitOpError("expects to be in a 'cg.group'");
+      if (!getTensorType(op.getResult(0)).hasStaticShape())
+        return op.emitOpError("expects a static shape, but got ") << op.getResult(0).getType();
+      if (!isPlain(op.getOperand(0)))
+        return op.emitOpError("expects an operand whose memory is in the order of its type");
+    }
+    for (Value value : terminator.getOperands())
+      storages[getBase(value)].lastUse = static_cast<int64_t>(groups.size());
+    return success();
+  }
+
+  FailureOr<Storage> makeStorage(Value value) {
+    Storage storage;
+    std::optional<int64_t> bytes = plan::getByteSize(getMemoryType(getTensorType(value), {}));
+    if (!bytes)
+      return emitError(value.getLoc()) << "value of type " << value.getType() << " does not fit in 2^46 bytes";
+    storage.bytes = *bytes;
+    return storage;
+  }
+
+  std::optional<unsigned> getTied(unsigned result) {
+    auto tied = graph.getResultAttrOfType<IntegerAttr>(result, tiedAttrName);
+    if (!tied)
+      return std::nullopt;
+    return static_cast<unsigned>(tied.getInt());
+  }
+
+  /// Decides which results are computed where they are wanted, and which are copied there.
+  LogicalResult assignResults() {
+    for (auto [index, value] : llvm::enumerate(terminator.getOperands())) {
+      if (!isPlain(value))
+        return terminator.emitOpError("expects operand ") << index << " in the order of its type";
+      std::optional<unsigned> tied = getTied(index);
+      if (tied && (*tied >= graph.getNumArguments() || graph.getArgument(*tied).getType() != value.getType()))
+        return graph.emitOpError("expects '") << tiedAttrName << "' of result " << index
+                                              << " to be the index of an argument of type " << value.getType();
+      if (tied && !tiedResult.try_emplace(*tied, index).second)
+        return graph.emitOpError("expects one result for each tied argument, but got two for argument ") << *tied;
+    }
+    for (auto [index, value] : llvm::enumerate(terminator.getOperands())) {
+      std::optional<unsigned> tied = getTied(index);
+      if (tied && value == graph.getArgument(*tied))
+        continue; // stays as it is
+      Storage &storage = storages[getBase(value)];
+      if (storage.kind != Storage::Kind::Arena || (tied && !canReplace(*tied, getBase(value)))) {
+        copies.push_back({value, static_cast<unsigned>(index)});
+        continue;
+      }
+      storage.kind = Storage::Kind::Output;
+      storage.index = index;
+    }
+    return success();
+  }
+
+  /// Can `value` be computed in the memory of the argument? The argument must not be read after, nor elsewhere while,
+  /// the value is written.
+  bool canReplace(unsigned argument, Value value) {
+    auto group = value.getDefiningOp<GroupOp>();
+    int64_t row = rowOf(group), lastUse = storages[graph.getArgument(argument)].lastUse;
+    return lastUse < row || (lastUse == row && canShare(group, graph.getArgument(argument), value));
+  }
+
+  int64_t rowOf(GroupOp group) {
+    if (rows.empty())
+      for (auto [row, group] : llvm::enumerate(groups))
+        rows[group] = static_cast<int64_t>(row);
+    return rows.lookup(group);
+  }
+
+  /// Can the group write `result` into the memory of `base`, some of its operands?
+  bool canShare(GroupOp group, Value base, Value result) {
+    if (group.isLibrary())
+      return false;
+    FailureOr<GroupKernel> kernel = analyze(group);
+    if (failed(kernel))
+      return false;
+    for (auto [index, input] : llvm::enumerate(group.getInputs()))
+      if (getBase(input) == base && !kernel->canOverwrite(index, cast<OpResult>(result).getResultNumber()))
+        return false;
+    return true;
+  }
+
+  FailureOr<GroupKernel> analyze(GroupOp group) {
+    return GroupKernel::analyze(group, llvm::map_to_vector(group.getInputs(), getLayout));
+  }
+
+  /// Gives every value that is left a place in the arena, in the order of rows.
+  LogicalResult planMemory() {
+    // What dies at each row.
+    SmallVector<SmallVector<Value, 2>> dying(groups.size() + 1);
+    for (GroupOp group : groups)
+      for (Value result : group.getResults())
+        if (Storage &storage = storages[result]; storage.kind == Storage::Kind::Arena)
+          dying[storage.lastUse].push_back(result);
+
+    for (auto [row, group] : llvm::enumerate(groups)) {
+      llvm::DenseSet<Value> taken; // operands whose memory a result took over
+      for (Value result : group.getResults()) {
+        Storage &storage = storages[result];
+        if (storage.kind != Storage::Kind::Arena)
+          continue;
+        Value donor = findDonor(row, group, result, taken);
+        if (donor) {
+          storage.offset = storages[donor].offset;
+          taken.insert(donor);
+        } else {
+          storage.offset = arena.allocate(storage.bytes);
+        }
+      }
+      for (Value value : dying[row])
+        if (!taken.contains(value))
+          arena.release(storages[value].offset, storages[value].bytes);
+    }
+    for (FinalCopy &copy : copies)
+      if (needsDetour(copy))
+        detours[copy.result] = arena.allocate(storages[getBase(copy.value)].bytes);
+    return success();
+  }
+
+  /// An operand that dies in this row and whose memory the result can take over.
+  Value findDonor(int64_t row, GroupOp group, Value result, const llvm::DenseSet<Value> &taken) {
+    for (Value input : group.getInputs()) {
+      Value base = getBase(input);
+      const Storage &storage = storages[base];
+      if (storage.kind == Storage::Kind::Arena && storage.lastUse == row && !taken.contains(base) &&
+          storage.bytes == storages[result].bytes && input.getType() == result.getType() &&
+          canShare(group, base, result))
+        return base;
+    }
+    return nullptr;
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Places
+  //===--------------------------------------------------------------------===//
+
+  static std::string getName(DictionaryAttr attributes, StringRef fallback) {
+    auto get = [&](StringRef name) { return attributes ? attributes.getAs<StringAttr>(name) : StringAttr(); };
+    if (StringAttr path = get(pathAttrName)) {
+      StringAttr slot = get(slotAttrName);
+      return slot ? (path.getValue() + "#" + slot.getValue()).str() : path.str();
+    }
+    if (StringAttr name = get(GraphOp::getNameAttrName()))
+      return name.str();
+    return fallback.str();
+  }
+
+  void createArguments() {
+    for (auto [index, argument] : llvm::enumerate(graph.getArguments())) {
+      DictionaryAttr attributes = graph.getArgAttrDict(index);
+      auto roleName = attributes ? attributes.getAs<StringAttr>(roleAttrName) : StringAttr();
+      plan::Role role = plan::Role::Input;
+      if (roleName)
+        role = plan::symbolizeRole(roleName.getValue()).value_or(plan::Role::Input);
+      auto place = plan::ArgumentOp::create(builder, argument.getLoc(), getMemoryType(getTensorType(argument), {}),
+                                            getName(attributes, "arg" + std::to_string(index)), role,
+                                            /*tied=*/nullptr, nullptr, nullptr);
+      if (Attribute init = attributes ? attributes.get(initAttrName) : Attribute())
+        place->setAttr(initAttrName, init);
+      argumentPlaces.push_back(place);
+    }
+    for (auto [index, value] : llvm::enumerate(terminator.getOperands())) {
+      DictionaryAttr attributes = graph.getResultAttrDict(index);
+      std::string name = getName(attributes, "output" + std::to_string(index));
+      if (auto role = attributes ? attributes.getAs<StringAttr>(roleAttrName) : StringAttr();
+          role && role.getValue() == "gradient")
+        name += ".gradient";
+      std::optional<unsigned> tied = getTied(index);
+      outputPlaces.push_back(plan::ArgumentOp::create(builder, terminator.getLoc(),
+                                                      getMemoryType(getTensorType(value), {}), name, plan::Role::Output,
+                                                      tied ? argumentPlaces[*tied] : Value(), nullptr, nullptr));
+    }
+  }
+
+  /// The place of a value, seen as `type`.
+  Value getPlace(Value value, MemRefType type) {
+    Value &place = places[{value, type}];
+    if (place)
+      return place;
+    Value base = getBase(value);
+    const Storage &storage = storages[base];
+    Value whole;
+    switch (storage.kind) {
+    case Storage::Kind::Argument:
+      whole = argumentPlaces[storage.index];
+      break;
+    case Storage::Kind::Output: {
+      // A tied result and its argument are one place.
+      std::optional<unsigned> tied = getTied(storage.index);
+      whole = tied ? argumentPlaces[*tied] : outputPlaces[storage.index];
+      break;
+    }
+    case Storage::Kind::Arena:
+      return place = plan::BufferOp::create(builder, value.getLoc(), type, storage.offset);
+    }
+    if (whole.getType() != type)
+      whole = plan::ViewOp::create(builder, value.getLoc(), type, whole, /*offset=*/0);
+    return place = whole;
+  }
+  Value getPlace(Value value) { return getPlace(value, getMemoryType(getTensorType(value), getLayout(value))); }
+
+  //===--------------------------------------------------------------------===//
+  // Rows
+  //===--------------------------------------------------------------------===//
+
+  LogicalResult createRow(int64_t row, GroupOp group) {
+    if (group.isLibrary())
+      return createLibraryRow(group);
+    FailureOr<GroupKernel> kernel = analyze(group);
+    if (failed(kernel))
+      return failure();
+    if (kernel->getParallelExtent() == 0)
+      return success();
+    reportLoops(group);
+
+    // Operands and results that share memory share a place of the kernel, when their types agree.
+    SmallVector<Value> operands;
+    llvm::DenseMap<std::pair<Value, int64_t>, unsigned> numbers; // by memory
+    SmallVector<unsigned> inputPlaces, resultPlaces;
+    auto number = [&](Value value) {
+      Value place = getPlace(value);
+      auto [it, inserted] = numbers.try_emplace(getIdentity(place), operands.size());
+      if (inserted)
+        operands.push_back(place);
+      return it->second;
+    };
+    for (Value input : group.getInputs())
+      inputPlaces.push_back(number(input));
+    for (Value result : group.getResults())
+      resultPlaces.push_back(number(result));
+    FlatSymbolRefAttr symbol =
+        kernels.get(group, *kernel, llvm::map_to_vector(group.getInputs(), getLayout), inputPlaces, resultPlaces);
+    plan::DispatchOp::create(builder, group.getLoc(), symbol, operands, getScope(group));
+    return success();
+  }
+
+  /// Memory and type of a place: equal for two places that one kernel argument can stand for.
+  std::pair<Value, int64_t> getIdentity(Value place) {
+    if (auto buffer = place.getDefiningOp<plan::BufferOp>()) {
+      Value &first = bufferAt[{static_cast<int64_t>(buffer.getOffset()), buffer.getType()}];
+      if (!first)
+        first = place;
+      return {first, 0};
+    }
+    return {place, 0};
+  }
+
+  static StringAttr getScope(GroupOp group) { return group->getAttrOfType<StringAttr>(scopeAttrName); }
+
+  /// A contraction that the library could compute, or could if it were f32, has become loops.
+  void reportLoops(GroupOp group) {
+    for (Operation &op : group.getBody().front())
+      if (isLibraryContraction(&op))
+        remark::missed(op.getLoc(), remark::RemarkOpts::name("contraction-in-loops").category("cg-to-plan"))
+            << remark::reason("contraction runs as scalar loops") << remark::metric("Op", op.getName().getStringRef());
+  }
+
+  LogicalResult createLibraryRow(GroupOp group) {
+    SmallVector<Operation *> ops;
+    for (Operation &op : group.getBody().front().without_terminator())
+      ops.push_back(&op);
+    std::optional<LibraryCall> call = matchLibraryCall(ops);
+    if (!call || group.getNumResults() != 1 || group.getYield()->getOperand(0) != call->result)
+      return group.emitOpError("expects one contraction and what the library can add to it");
+    Block &body = group.getBody().front();
+    bool inMemory = true;
+    auto outer = [&](Value value) -> Value {
+      auto argument = dyn_cast<BlockArgument>(value);
+      if (!argument || argument.getOwner() != &body) {
+        inMemory = false;
+        return nullptr;
+      }
+      return group.getInputs()[argument.getArgNumber()];
+    };
+    SmallVector<Value> operands;
+    // The third operand of a gradient lends its extents alone.
+    for (Value operand : call->contraction->getOperands().take_front(2))
+      operands.push_back(outer(operand));
+    Value bias = call->bias ? outer(call->bias) : Value(), residual = call->residual ? outer(call->residual) : Value();
+    if (!inMemory)
+      return group.emitOpError("expects the operands of its contraction in memory, but its body computes one");
+    if (auto matmul = dyn_cast<MatmulOp>(call->contraction))
+      return createMatmul(group, *call, matmul, operands, bias);
+    return createConvolution(group, *call, operands, bias, residual);
+  }
+
+  Value getBias(Value bias) {
+    if (!bias)
+      return nullptr;
+    auto type = MemRefType::get({getTensorType(bias).getNumElements()}, getTensorType(bias).getElementType());
+    return getPlace(bias, type);
+  }
+
+  /// May the library pack this operand once? Weights that no result replaces change only when the caller says so.
+  UnitAttr isConstant(Value value) {
+    auto argument = dyn_cast<BlockArgument>(getBase(value));
+    if (!argument || tiedResult.contains(argument.getArgNumber()))
+      return nullptr;
+    auto role = graph.getArgAttrOfType<StringAttr>(argument.getArgNumber(), roleAttrName);
+    bool isWeight = role && (role == "parameter" || role == "state" || role == "packed");
+    return isWeight ? builder.getUnitAttr() : nullptr;
+  }
+
+  FloatAttr getBound(std::optional<double> bound) { return bound ? builder.getF64FloatAttr(*bound) : FloatAttr(); }
+
+  LogicalResult createMatmul(GroupOp group, const LibraryCall &call, MatmulOp matmul, ArrayRef<Value> operands,
+                             Value bias) {
+    for (Value operand : operands)
+      if (!isPlain(operand))
+        return group.emitOpError("expects the operands of a matrix product in the order of their types");
+    auto flag = [&](bool value) { return value ? builder.getUnitAttr() : UnitAttr(); };
+    Value lhs = getPlace(operands[0]), rhs = getPlace(operands[1]), output = getPlace(group.getResult(0));
+    plan::MatmulOp::create(builder, group.getLoc(), lhs, rhs, getBias(bias), output, flag(matmul.getTransposeA()),
+                           flag(matmul.getTransposeB()), getBound(call.min), getBound(call.max),
+                           isConstant(operands[1]), getScope(group));
+    return success();
+  }
+
+  LogicalResult createConvolution(GroupOp group, const LibraryCall &call, ArrayRef<Value> operands, Value bias,
+                                  Value residual) {
+    Value result = group.getResult(0);
+    bool isFilterGradient = isa<Conv2dFilterGradientOp>(call.contraction);
+    SmallVector<Value> images{operands[0], isFilterGradient ? operands[1] : result};
+    if (residual)
+      images.push_back(residual);
+    Value filter = isFilterGradient ? result : operands[1];
+    // All images in one order: that of channels last, if need be.
+    bool allPlain = llvm::all_of(images, isPlain), allChannelsLast = llvm::all_of(images, [](Value image) {
+      return isSameOrder(getTensorType(image).getShape(), getLayout(image), nhwcOrder);
+    });
+    if ((!allPlain && !allChannelsLast) || !isPlain(filter))
+      return group.emitOpError("expects all images in one order, NCHW or NHWC, and the filter in the order OIHW");
+    auto layout = allChannelsLast ? plan::ImageLayout::NHWC : plan::ImageLayout::NCHW;
+    auto image = [&](Value value) {
+      return getPlace(value, getMemoryType(getTensorType(value), allChannelsLast ? ArrayRef(nhwcOrder) : ArrayRef<int64_t>()));
+    };
+    auto plain = [&](Value value) { return getPlace(value, getMemoryType(getTensorType(value), {})); };
+    WindowAttrs window = getWindow(call.contraction);
+    auto strides = builder.getDenseI64ArrayAttr(window.strides), pads = builder.getDenseI64ArrayAttr(window.pads);
+    auto dilations = builder.getDenseI64ArrayAttr(window.dilations);
+    auto groupsAttr = builder.getI64IntegerAttr(window.groups);
+    auto layoutAttr = plan::ImageLayoutAttr::get(builder.getContext(), layout);
+    Location loc = group.getLoc();
+    if (isa<Conv2dOp>(call.contraction)) {
+      Value input = image(operands[0]), weights = plain(filter), added = getBias(bias);
+      Value skip = residual ? image(residual) : Value(), output = image(result);
+      plan::Conv2DOp::create(builder, loc, layoutAttr, input, weights, added, skip, output, strides, pads, dilations,
+                             groupsAttr, getBound(call.min), getBound(call.max), isConstant(filter), getScope(group));
+    } else if (isFilterGradient) {
+      Value input = image(operands[0]), cotangent = image(operands[1]), weights = plain(filter);
+      plan::Conv2DFilterGradientOp::create(builder, loc, layoutAttr, input, cotangent, weights, strides, pads,
+                                           dilations, groupsAttr, getScope(group));
+    } else {
+      Value cotangent = image(operands[0]), weights = plain(filter), output = image(result);
+      plan::Conv2DInputGradientOp::create(builder, loc, layoutAttr, cotangent, weights, output, strides, pads,
+                                          dilations, groupsAttr, getScope(group));
+    }
+    return success();
+  }
+
+  static WindowAttrs getWindow(Operation *op) {
+    if (auto conv = dyn_cast<Conv2dOp>(op))
+      return conv.getWindow();
+    if (auto gradient = dyn_cast<Conv2dInputGradientOp>(op))
+      return gradient.getWindow();
+    return cast<Conv2dFilterGradientOp>(op).getWindow();
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Copies at the end
+  //===--------------------------------------------------------------------===//
+
+  /// An argument that is itself replaced at the end must be read before.
+  bool needsDetour(const FinalCopy &copy) {
+    auto argument = dyn_cast<BlockArgument>(getBase(copy.value));
+    return argument && getTied(copy.result) && tiedResult.contains(argument.getArgNumber());
+  }
+
+  void createFinalCopies() {
+    auto getTarget = [&](unsigned result) {
+      std::optional<unsigned> tied = getTied(result);
+      return tied ? argumentPlaces[*tied] : outputPlaces[result];
+    };
+    auto copyValue = [&](const FinalCopy &copy, Value to) {
+      createCopy(getPlace(copy.value, cast<MemRefType>(to.getType())), to, getTensorType(copy.value));
+    };
+    // First what is not tied and what takes a detour: these read arguments that the others replace.
+    llvm::DenseMap<unsigned, Value> waiting;
+    for (const FinalCopy &copy : copies) {
+      if (auto detour = detours.find(copy.result); detour != detours.end()) {
+        Value buffer = plan::BufferOp::create(builder, terminator.getLoc(),
+                                              cast<MemRefType>(getTarget(copy.result).getType()), detour->second);
+        copyValue(copy, buffer);
+        waiting[copy.result] = buffer;
+      } else if (!getTied(copy.result)) {
+        copyValue(copy, getTarget(copy.result));
+      }
+    }
+    for (const FinalCopy &copy : copies) {
+      if (Value buffer = waiting.lookup(copy.result))
+        createCopy(buffer, getTarget(copy.result), getTensorType(copy.value));
+      else if (getTied(copy.result))
+        copyValue(copy, getTarget(copy.result));
+    }
+  }
+
+  /// A copy is the kernel of a group that yields its operand.
+  void createCopy(Value from, Value to, RankedTensorType type) {
+    if (type.getNumElements() == 0)
+      return;
+    OpBuilder scratch(terminator);
+    Location loc = terminator.getLoc();
+    Value source = ConstantOp::create(scratch, loc, DenseElementsAttr::get(type, scratch.getZeroAttr(type.getElementType())));
+    auto group = GroupOp::create(scratch, loc, TypeRange{type}, ValueRange{source},
+                                 scratch.getStrArrayAttr({GroupOp::loopsCandidate}), nullptr);
+    Block &body = group.getBody().emplaceBlock();
+    body.addArgument(type, loc);
+    scratch.setInsertionPointToStart(&body);
+    YieldOp::create(scratch, loc, body.getArguments());
+    GroupKernel kernel = *GroupKernel::analyze(group, {Layout()});
+    FlatSymbolRefAttr symbol = kernels.get(group, kernel, {Layout()}, {0}, {1});
+    plan::DispatchOp::create(builder, loc, symbol, ValueRange{from, to}, /*scope=*/nullptr);
+    group.erase();
+    source.getDefiningOp()->erase();
+  }
+
+  GraphOp graph;
+  KernelTable &kernels;
+  ReturnOp terminator;
+  OpBuilder builder;
+  SmallVector<GroupOp> groups;
+  llvm::DenseMap<Operation *, int64_t> rows;
+  llvm::DenseMap<Value, Storage> storages; // by base value
+  llvm::DenseMap<unsigned, unsigned> tiedResult; // argument -> result
+  SmallVector<FinalCopy> copies;
+  llvm::DenseMap<unsigned, int64_t> detours; // result -> offset of a copy of an argument
+  ArenaPlanner arena;
+  SmallVector<Value> argumentPlaces, outputPlaces;
+  llvm::DenseMap<std::pair<Value, Type>, Value> places;
+  llvm::DenseMap<std::pair<int64_t, Type>, Value> bufferAt;
+};
+
+} // namespace
+
+LogicalResult espalier::cg::buildProgram(GraphOp graph, KernelTable &kernels) {
+  return ProgramBuilder(graph, kernels).build();
+}

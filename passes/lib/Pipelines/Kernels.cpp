@@ -1,0 +1,41 @@
+//===- Kernels.cpp - pipelines from `step` to `kernels` -------------------===//
+
+#include "espalier/Pipelines/Kernels.h"
+
+#include "espalier/Conversion/CGToPlan/Passes.h"
+#include "espalier/Transforms/FusePasses.h"
+
+#include "mlir/Pass/PassOptions.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace espalier;
+using espalier::cg::GraphOp;
+
+void espalier::buildStepToFusedPipeline(OpPassManager &manager, const FusedOptions &options) {
+  manager.addNestedPass<GraphOp>(cg::createDecompose(cg::DecomposeOptions{options.prepareWeights}));
+  manager.addPass(createCSEPass());
+  if (options.prepareWeights)
+    manager.addPass(cg::createSplitWeights());
+  manager.addNestedPass<GraphOp>(cg::createFuse());
+  manager.addNestedPass<GraphOp>(cg::createAssignLayout());
+}
+
+void espalier::buildFusedToKernelsPipeline(OpPassManager &manager) { manager.addPass(cg::createCGToPlan()); }
+
+namespace {
+struct PipelineOptions final : PassPipelineOptions<PipelineOptions> {
+  Option<bool> prepareWeights{*this, "prepare-weights",
+                              llvm::cl::desc("Compute what depends on weights alone in a program of its own")};
+};
+} // namespace
+
+void espalier::registerKernelPipelines() {
+  PassPipelineRegistration<PipelineOptions>("espalier-step-to-fused-pipeline",
+                                            "Form groups of static-shape operations that run as one kernel",
+                                            [](OpPassManager &manager, const PipelineOptions &options) {
+                                              buildStepToFusedPipeline(manager, FusedOptions{options.prepareWeights});
+                                            });
+  PassPipelineRegistration<>("espalier-fused-to-kernels-pipeline", "Lower groups to kernels and dispatch tables",
+                             [](OpPassManager &manager) { buildFusedToKernelsPipeline(manager); });
+}

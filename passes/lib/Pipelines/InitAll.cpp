@@ -3,8 +3,12 @@
 #include "espalier/Pipelines/InitAll.h"
 
 #include "espalier/CodeGen/Passes.h"
+#include "espalier/Conversion/CGToPlan/Lowering.h"
+#include "espalier/Conversion/CGToPlan/Passes.h"
 #include "espalier/Dialect/CG/IR/CGDialect.h"
 #include "espalier/Dialect/Plan/IR/PlanDialect.h"
+#include "espalier/Pipelines/Kernels.h"
+#include "espalier/Transforms/FusePasses.h"
 #include "espalier/Transforms/StepPasses.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -12,11 +16,15 @@
 
 void espalier::registerAllDialects(mlir::DialectRegistry &registry) {
   registry.insert<cg::CGDialect, plan::PlanDialect, mlir::func::FuncDialect>();
+  cg::registerLoweringModels(registry);
   codegen::registerCodeGenDependencies(registry);
 }
 
 void espalier::registerOwnPasses() {
   cg::registerEspalierStepPasses();
+  cg::registerEspalierFusePasses();
+  cg::registerEspalierCGToPlanPasses();
+  registerKernelPipelines();
   codegen::registerCodeGen();
 }
 

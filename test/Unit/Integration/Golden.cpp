@@ -1,0 +1,83 @@
+//===- Golden.cpp - what PyTorch computed, and the numbers it started from ===//
+
+#include "Golden.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <fstream>
+
+using namespace espalier;
+
+golden::Golden golden::read(const std::string &net) {
+  std::ifstream file(std::string(ESPALIER_SOURCE_DIR) + "/test/Unit/Integration/goldens/" + net + ".json");
+  nlohmann::json json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
+  Golden golden;
+  if (!json.is_object()) {
+    ADD_FAILURE() << "no golden of " << net;
+    return golden;
+  }
+  golden.batch = json["batch"];
+  golden.size = json["size"];
+  golden.learningRate = json["learning_rate"];
+  golden.gradients = json["gradients"].get<std::map<std::string, std::vector<double>>>();
+  golden.losses = json["losses"].get<std::vector<double>>();
+  golden.weightsAfter = json["weights_after"].get<std::map<std::string, double>>();
+  return golden;
+}
+
+static uint64_t splitmix64(uint64_t x) {
+  x += 0x9e3779b97f4a7c15;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+  return x ^ (x >> 31);
+}
+
+static std::vector<uint64_t> words(const std::string &name, size_t count) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (unsigned char byte : name)
+    hash = (hash ^ byte) * 0x100000001b3;
+  std::vector<uint64_t> result(count);
+  for (size_t i = 0; i < count; ++i)
+    result[i] = splitmix64(hash ^ splitmix64(i));
+  return result;
+}
+
+std::vector<double> golden::uniform(const std::string &name, size_t count) {
+  std::vector<double> result;
+  for (uint64_t word : words(name, count))
+    result.push_back(static_cast<double>(word >> 11) * 0x1p-52 - 1.0);
+  return result;
+}
+
+std::vector<double> golden::signs(const std::string &name, unsigned index, size_t count) {
+  std::vector<double> result;
+  for (uint64_t word : words(name + "/sign" + std::to_string(index), count))
+    result.push_back(1.0 - 2.0 * static_cast<double>(word & 1));
+  return result;
+}
+
+std::vector<int64_t> golden::labels(const std::string &name, size_t count, uint64_t classes) {
+  std::vector<int64_t> result;
+  for (uint64_t word : words(name, count))
+    result.push_back(static_cast<int64_t>(word % classes));
+  return result;
+}
+
+std::vector<double> golden::initial(const std::string &path, const std::vector<int64_t> &shape) {
+  size_t count = 1;
+  for (int64_t extent : shape)
+    count *= static_cast<size_t>(extent);
+  std::vector<double> values = uniform(path, count);
+  if (shape.size() >= 2) {
+    double fanIn = static_cast<double>(count) / static_cast<double>(shape[0]);
+    for (double &value : values)
+      value *= std::sqrt(6.0 / fanIn);
+    return values;
+  }
+  bool isScale = path.size() >= 6 && path.compare(path.size() - 6, 6, "weight") == 0;
+  for (double &value : values)
+    value = (isScale ? 1.0 : 0.0) + 0.1 * value;
+  return values;
+}

@@ -24,7 +24,7 @@ static void attachLoss(OpPassManager &manager, const TrainingOptions &options) {
   attach.loss = options.loss;
   attach.metrics.assign(options.metrics.begin(), options.metrics.end());
   manager.addPass(cg::createAttachLoss(attach));
-  manager.addPass(cg::createKeepGraph(cg::KeepGraphOptions{attach.result}));
+  manager.addPass(cg::createKeepGraph(cg::KeepGraphOptions{attach.result, /*rename=*/""}));
   bindSizes(manager, options.sizes, options.float64);
 }
 
@@ -46,7 +46,7 @@ static void functionalize(OpPassManager &manager, bool returnGradients) {
 }
 
 void espalier::buildInferenceStepPipeline(OpPassManager &manager, const InferenceOptions &options) {
-  manager.addPass(cg::createKeepGraph(cg::KeepGraphOptions{options.network}));
+  manager.addPass(cg::createKeepGraph(cg::KeepGraphOptions{options.network, /*rename=*/"forward"}));
   bindSizes(manager, options.sizes, options.float64);
   specialize(manager, cg::Mode::Inference);
   functionalize(manager, /*returnGradients=*/false);

@@ -36,7 +36,8 @@ struct TrainingOptions {
   bool returnGradients = false;
 };
 
-/// `input` -> `step` for a forward pass: the graph `network`, mode fixed, as a pure function.
+/// `input` -> `step` for a forward pass: the graph `network`, mode fixed, as a pure function with the name
+/// `forward`.
 void buildInferenceStepPipeline(mlir::OpPassManager &manager, const InferenceOptions &options);
 
 /// `input` -> `step` for the evaluation of a loss and metrics: the graph `step`, in inference mode.

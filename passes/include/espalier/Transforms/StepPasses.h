@@ -28,6 +28,10 @@ inline constexpr llvm::StringLiteral scopeAttrName = "cg.scope";
 #define GEN_PASS_REGISTRATION
 #include "espalier/Transforms/StepPasses.h.inc"
 
+/// The name of an argument or result of a functionalized graph, by its attributes: the path, `<path>#<slot>`, or the
+/// name; empty where it has none.
+std::string storageName(mlir::DictionaryAttr attributes);
+
 /// Infers the type of every op of `graph` anew, in order, from its argument types, and sets the graph's results to
 /// match. Fails, having emitted an error, where the ops no longer fit together.
 mlir::LogicalResult inferTypesAnew(GraphOp graph);

@@ -16,8 +16,12 @@ def BindSizes : Pass<"cg-bind-sizes", "::mlir::ModuleOp"> {
 
 def KeepGraph : Pass<"cg-keep-graph", "::mlir::ModuleOp"> {
   let summary = "Reduce a module to one graph";
-  let description = [{ Erases every graph but the one named. Fails, listing the graphs, where there is none of that name. }];
-  let options = [Option<"graph", "graph", "std::string", "", "Name of the graph that stays">];
+  let description = [{
+    Erases every graph but the one named, and gives it the name `rename`, if one is given. Fails, listing the graphs,
+    where there is none of that name.
+  }];
+  let options = [Option<"graph", "graph", "std::string", "", "Name of the graph that stays">,
+                 Option<"rename", "rename", "std::string", "", "Its name afterwards">];
 }
 
 def ConvertFloats : Pass<"cg-convert-floats", "::mlir::ModuleOp"> {

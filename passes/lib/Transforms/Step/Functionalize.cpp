@@ -13,6 +13,16 @@ namespace espalier::cg {
 #include "espalier/Transforms/StepPasses.h.inc"
 } // namespace espalier::cg
 
+std::string espalier::cg::storageName(DictionaryAttr attributes) {
+  auto get = [&](StringRef name) { return attributes ? attributes.getAs<StringAttr>(name) : StringAttr(); };
+  if (StringAttr path = get(pathAttrName)) {
+    StringAttr slot = get(slotAttrName);
+    return slot ? (path.getValue() + "#" + slot.getValue()).str() : path.str();
+  }
+  StringAttr name = get(GraphOp::getNameAttrName());
+  return name ? name.str() : std::string();
+}
+
 namespace {
 struct Functionalize final : espalier::cg::impl::FunctionalizeBase<Functionalize> {
   using Base::Base;

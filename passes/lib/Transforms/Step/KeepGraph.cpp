@@ -25,6 +25,8 @@ struct KeepGraph final : espalier::cg::impl::KeepGraphBase<KeepGraph> {
     for (GraphOp candidate : graphs)
       if (candidate.getSymName() != graph)
         candidate.erase();
+      else if (!rename.empty())
+        candidate.setSymName(rename);
   }
 };
 } // namespace

@@ -6,5 +6,10 @@ std::vector<std::unique_ptr<espalier::tools::Verb>> espalier::tools::createVerbs
   std::vector<std::unique_ptr<Verb>> verbs;
   verbs.push_back(createCheckVerb());
   verbs.push_back(createCostVerb());
+  verbs.push_back(createTrainVerb());
+  verbs.push_back(createRunVerb());
+  verbs.push_back(createBenchVerb());
+  verbs.push_back(createExplainVerb());
+  verbs.push_back(createCompileVerb());
   return verbs;
 }

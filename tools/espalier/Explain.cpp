@@ -1,0 +1,81 @@
+//===- Explain.cpp - espalier explain -------------------------------------===//
+
+#include "../common/Compile.h"
+#include "Inference.h"
+#include "Verbs.h"
+
+#include <nlohmann/json.hpp>
+
+using namespace espalier;
+using namespace espalier::tools;
+
+namespace {
+class Explain final : public Verb {
+public:
+  const char *name() const override { return "explain"; }
+  const char *summary() const override { return "Show which kernel runs each part of a network"; }
+  const char *example() const override { return "espalier explain examples/zoo/cifar_resnet20.esp --random-weights"; }
+  void declare(CLI::App &flags) override {
+    inference.declare(flags);
+    flags.add_flag("--json", json, "One JSON document on standard output");
+  }
+  int run() override;
+
+private:
+  InferenceFlags inference;
+  bool json = false;
+};
+} // namespace
+
+/// Why this kind of row was chosen.
+static const char *reason(const rt::Row &row) {
+  return row.isLibraryCall() ? "library: convolutions and matrix products in f32 go to oneDNN"
+                             : "generated: fused from ops that no library has in one pass";
+}
+
+static std::string operandTypes(const rt::ProgramTable &table, const rt::Row &row) {
+  std::string types;
+  for (rt::PlaceId id : rt::placesOf(row)) {
+    const rt::Place &place = table.places[id];
+    types += (types.empty() ? "" : ", ") + rt::formatType(place.dtype, place.shape);
+  }
+  return types;
+}
+
+int Explain::run() {
+  rt::Expected<Inference> network = compileInference(inference);
+  if (!network)
+    return report(network.status());
+  rt::Program &forward = network->session->forward();
+  // The library chooses its implementations when a program is prepared, which wants inputs.
+  if (rt::Status s = writeRandomInputs(*network->session, inference.seed); !s.ok())
+    return report(s);
+  if (rt::Status s = forward.prepare(); !s.ok())
+    return report(s);
+  const rt::ProgramTable &table = forward.table();
+  nlohmann::json document = nlohmann::json::array();
+  for (size_t i = 0; i < table.rows.size(); ++i) {
+    const rt::Row &row = table.rows[i];
+    if (json) {
+      document.push_back({{"row", i},
+                          {"operation", std::string(rt::operationName(row))},
+                          {"implementation", forward.describeRow(i)},
+                          {"operands", operandTypes(table, row)},
+                          {"scope", row.scope},
+                          {"location", row.location},
+                          {"reason", reason(row)}});
+      continue;
+    }
+    fmt::print("{:4}  {:<10} {}\n      {}\n      {}{}{}\n", i, rt::operationName(row), forward.describeRow(i),
+               operandTypes(table, row), row.scope, row.scope.empty() || row.location.empty() ? "" : " at ",
+               row.location);
+  }
+  if (json)
+    fmt::print("{}\n", document.dump());
+  else
+    fmt::print("{} rows, arena {:.2f} MiB, code for {}\n", table.rows.size(),
+               static_cast<double>(table.arenaBytes) / (1 << 20), network->executable->artifact().cpu);
+  return Done;
+}
+
+std::unique_ptr<Verb> espalier::tools::createExplainVerb() { return std::make_unique<Explain>(); }

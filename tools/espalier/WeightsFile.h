@@ -1,0 +1,31 @@
+//===- WeightsFile.h - weights with their preprocessing ---------*- C++ -*-===//
+
+#ifndef ESPALIER_TOOLS_ESPALIER_WEIGHTSFILE_H
+#define ESPALIER_TOOLS_ESPALIER_WEIGHTSFILE_H
+
+#include "espalier/Runtime/Data/BatchLoader.h"
+#include "espalier/Runtime/Train/Trainer.h"
+
+namespace espalier::tools {
+
+/// What turns an image file into the network's input, and its output into words.
+struct Preprocessing {
+  rt::ImageShape image;
+  rt::Normalisation normalisation;
+  std::vector<std::string> classNames;
+};
+
+/// A safetensors file: parameters and states by path, preprocessing in the metadata (`espalier.preprocessing`, JSON).
+struct WeightsFile {
+  rt::TensorMap tensors;
+  std::optional<Preprocessing> preprocessing;
+
+  /// Files of other programs have no preprocessing; PyTorch's `num_batches_tracked` is dropped.
+  static rt::Expected<WeightsFile> read(const std::string &path);
+  /// Atomic: the file is there in full, or not at all.
+  rt::Status write(const std::string &path) const;
+};
+
+} // namespace espalier::tools
+
+#endif // ESPALIER_TOOLS_ESPALIER_WEIGHTSFILE_H

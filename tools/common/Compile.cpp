@@ -26,13 +26,13 @@ static std::string describeInitializers(ModuleOp module) {
       llvm::json::Array entry;
       switch (drawn.kind) {
       case cg::InitDistribution::Kind::Fill:
-        entry = {"fill", drawn.a};
+        entry = llvm::json::Array{"fill", drawn.a};
         break;
       case cg::InitDistribution::Kind::Uniform:
-        entry = {"uniform", drawn.a, drawn.b};
+        entry = llvm::json::Array{"uniform", drawn.a, drawn.b};
         break;
       case cg::InitDistribution::Kind::Normal:
-        entry = {"normal", drawn.a, drawn.b};
+        entry = llvm::json::Array{"normal", drawn.a, drawn.b};
         break;
       }
       initializers[cg::storageName(graph.getArgAttrDict(i))] = std::move(entry);

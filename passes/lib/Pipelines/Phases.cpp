@@ -6,6 +6,7 @@
 #include "espalier/Pipelines/Kernels.h"
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 using namespace espalier;
@@ -22,7 +23,7 @@ std::optional<Phase> espalier::parsePhase(llvm::StringRef name) {
   return static_cast<Phase>(found - std::begin(phaseNames));
 }
 
-std::string espalier::listPhases() { return llvm::join(phaseNames, ", "); }
+std::string espalier::listPhases() { return llvm::join(llvm::ArrayRef(phaseNames), ", "); }
 
 FailureOr<Phase> espalier::getPhase(ModuleOp module) {
   Attribute attribute = module->getAttr(phaseAttrName);

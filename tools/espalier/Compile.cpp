@@ -29,7 +29,8 @@ public:
     flags.add_option("--to", target, fmt::format("Phase to stop at: {}; or artifact", listPhases()))
         ->capture_default_str()
         ->type_name("PHASE");
-    flags.add_option("--from", source, "Phase that the file must be at (default: the one it names)")->type_name("PHASE");
+    flags.add_option("--from", source, "Phase that the file must be at (default: the one it names)")
+        ->type_name("PHASE");
     flags.add_flag("--train", train, "The training step, with SGD and momentum, instead of the forward pass");
     flags.add_option("--loss", loss, "Loss of --train: an fn of the file or the prelude")->capture_default_str();
     flags.add_option("--dump-phases", dumpFolder, "Folder for the module at each phase")->type_name("FOLDER");

@@ -146,16 +146,18 @@ private:
       Value(value).replaceAllUsesWith(body.addArgument(value.getType(), value.getLoc()));
       argAttrs.push_back(describe("packed", packedName(index)));
     }
-    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body.without_terminator())))
-      if (isPure(&op) && op.use_empty())
-        op.erase();
+    for (Operation *op = body.getTerminator()->getPrevNode(); op;) {
+      Operation *previous = op->getPrevNode();
+      if (isPure(op) && op->use_empty())
+        op->erase();
+      op = previous;
+    }
     // Weights that the graph no longer reads.
     llvm::BitVector dead(body.getNumArguments());
     SmallVector<DictionaryAttr> keptAttrs;
     for (BlockArgument argument : body.getArguments()) {
-      auto role = argAttrs[argument.getArgNumber()]
-                      ? argAttrs[argument.getArgNumber()].getAs<StringAttr>(roleAttrName)
-                      : StringAttr();
+      auto role = argAttrs[argument.getArgNumber()] ? argAttrs[argument.getArgNumber()].getAs<StringAttr>(roleAttrName)
+                                                    : StringAttr();
       if (argument.use_empty() && role && (role == "parameter" || role == "state"))
         dead.set(argument.getArgNumber());
       else

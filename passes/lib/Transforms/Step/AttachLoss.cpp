@@ -65,8 +65,8 @@ private:
       if (failed(value))
         return failure();
       results.push_back(*value);
-      resultAttrs.push_back(
-          builder.getDictionaryAttr(builder.getNamedAttr(GraphOp::getNameAttrName(), builder.getStringAttr(name))));
+      resultAttrs.push_back(builder.getDictionaryAttr(
+          builder.getNamedAttr(GraphOp::getNameAttrName(), builder.getStringAttr(resultName(name)))));
     }
     ReturnOp::create(builder, net->getLoc(), results);
     step.setFunctionType(builder.getFunctionType(body.getArgumentTypes(), TypeRange(ValueRange(results))));

@@ -26,9 +26,9 @@ struct CoverageReason {
 /// The one place where an empty cell is explained.
 static const CoverageReason coverageReasons[] = {
     {"shape", "its types are written in the program, and checked by its verifier",
-     "graph return parameter state hyper update parameter_gradient parameter_update"},
-    {"cost", "holds or ends other ops, and does no work of its own", "graph return"},
-    {"gradient", "holds or ends other ops", "graph return"},
+     "graph return group yield parameter state hyper update parameter_gradient parameter_update"},
+    {"cost", "holds or ends other ops, and does no work of its own", "graph return group yield"},
+    {"gradient", "holds or ends other ops", "graph return group yield"},
     {"gradient", "where differentiation starts or ends: `cg-differentiate` treats it itself",
      "parameter state hyper update parameter_gradient parameter_update"},
     {"gradient", "the result does not depend on the values of operands",
@@ -38,7 +38,7 @@ static const CoverageReason coverageReasons[] = {
     {"gradient", "a second derivative through a maximum is not offered: `cg-differentiate` says so",
      "max_pool2d_gradient"},
     {"linear", "holds or ends other ops, or stands for storage",
-     "graph return parameter state hyper update parameter_gradient parameter_update"},
+     "graph return group yield parameter state hyper update parameter_gradient parameter_update"},
     {"linear", "the result does not depend on the values of operands, or is discrete",
      "constant iota random_uniform random_normal extent argmax compare"},
     {"linear", "not linear, or with a constant term",
@@ -47,6 +47,7 @@ static const CoverageReason coverageReasons[] = {
     {"linear", "linear in all its operands together, not in each alone", "where concat scatter_add"},
     {"linear", "the identity, but to differentiation, which must not see through it", "stop_gradient"},
     {"linear", "`cg-specialize` decides whether it is the identity or random", "dropout"},
+    {"reference", "the evaluator sees graphs before they are fused", "group yield"},
     {"reference", "the evaluator runs it itself, on the caller's storage",
      "graph return parameter state hyper update parameter_gradient parameter_update"},
 };

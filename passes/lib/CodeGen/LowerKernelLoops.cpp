@@ -27,7 +27,8 @@ static void addFastMath(Operation *op, arith::FastMathFlags flags) {
   Type element = getElementTypeOrSelf(op->getResult(0).getType());
   if (!isa<FloatType>(element) || element.getIntOrFloatBitWidth() > 32)
     return;
-  arith::FastMathFlags current = fastMath.getFastMathFlagsAttr().getValue();
+  arith::FastMathFlagsAttr attribute = fastMath.getFastMathFlagsAttr();
+  arith::FastMathFlags current = attribute ? attribute.getValue() : arith::FastMathFlags::none;
   op->setAttr(fastMath.getFastMathAttrName(), arith::FastMathFlagsAttr::get(op->getContext(), current | flags));
 }
 

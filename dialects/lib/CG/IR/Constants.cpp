@@ -35,7 +35,7 @@ LogicalResult ConstantOp::evaluate(ArrayRef<const ReferenceTensor *>, MutableArr
       wide.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &lossy);
       return wide.convertToDouble();
     } else {
-      return static_cast<double>(isBoolean ? number.getZExtValue() : number.getSExtValue());
+      return isBoolean ? static_cast<double>(number.getZExtValue()) : static_cast<double>(number.getSExtValue());
     }
   };
   if (isa<FloatType>(value.getElementType()))

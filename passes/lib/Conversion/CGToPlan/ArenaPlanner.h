@@ -23,8 +23,8 @@ private:
   void addGap(int64_t offset, int64_t bytes);
 
   int64_t end = 0;
-  std::map<int64_t, int64_t> gaps;                    // offset -> bytes; never adjacent
-  std::set<std::pair<int64_t, int64_t>> gapsBySize;   // (bytes, offset)
+  std::map<int64_t, int64_t> gaps;                  // offset -> bytes; never adjacent
+  std::set<std::pair<int64_t, int64_t>> gapsBySize; // (bytes, offset)
 };
 
 } // namespace espalier::cg

@@ -82,8 +82,12 @@ private:
 
   /// The memory of a source; a literal's is a global of the module.
   Value getMemory(Source &source) {
-    if (source.input >= 0)
+    if (source.input >= 0 && inputPlaces[source.input] != GroupKernel::noPlace)
       return flat[inputPlaces[source.input]];
+    if (source.input >= 0) { // loops over it have no iterations, but their bodies name a memory
+      Type element = getElement(kernel.group.getInputs()[source.input]);
+      return b.create<memref::AllocaOp>(MemRefType::get({1}, element));
+    }
     Value &memory = literals[source.literal];
     if (memory)
       return memory;
@@ -185,6 +189,8 @@ private:
         continue;
       StridedAccess access{nullptr, 0, getStrides(getShape(value), kernel.group.getLayout(index))};
       SmallVector<int64_t, 4> strides = kernel.mapStrides(access, getShape(value), post);
+      if (resultPlaces[index] == GroupKernel::noPlace)
+        continue;
       b.create<memref::StoreOp>(scalarOf(value, post), flat[resultPlaces[index]], linearIndex(0, strides));
     }
   }
@@ -193,8 +199,8 @@ private:
   // Loops
   //===--------------------------------------------------------------------===//
 
-  /// Opens the loops numbered by `which`; the outermost runs over [begin, end) when `isParallel`. The insertion point is
-  /// then inside.
+  /// Opens the loops numbered by `which`; the outermost runs over [begin, end) when `isParallel`. The insertion point
+  /// is then inside.
   void openLoops(ArrayRef<size_t> which, bool isParallel) {
     for (size_t i : which) {
       Value low = isParallel ? b.begin : b.index(0);
@@ -334,18 +340,22 @@ func::FuncOp GroupKernel::emit(OpBuilder &builder, StringRef name, ArrayRef<unsi
                                ArrayRef<unsigned> resultPlaces) {
   unsigned numPlaces = 0;
   for (unsigned place : llvm::concat<const unsigned>(inputPlaces, resultPlaces))
-    numPlaces = std::max(numPlaces, place + 1);
+    if (place != noPlace)
+      numPlaces = std::max(numPlaces, place + 1);
   SmallVector<Type> types(numPlaces);
   for (auto [index, place] : llvm::enumerate(inputPlaces))
-    types[place] = getMemoryType(cast<RankedTensorType>(group.getInputs()[index].getType()), inputLayouts[index]);
+    if (place != noPlace)
+      types[place] = getMemoryType(cast<RankedTensorType>(group.getInputs()[index].getType()), inputLayouts[index]);
   for (auto [index, place] : llvm::enumerate(resultPlaces))
-    types[place] = getMemoryType(cast<RankedTensorType>(group.getResult(index).getType()), group.getLayout(index));
+    if (place != noPlace)
+      types[place] = getMemoryType(cast<RankedTensorType>(group.getResult(index).getType()), group.getLayout(index));
   types.append(2, builder.getIndexType());
 
   OpBuilder::InsertionGuard guard(builder);
   auto function = func::FuncOp::create(builder, group.getLoc(), name, builder.getFunctionType(types, {}));
   function.setPrivate();
-  function->setAttr(plan::kernelAttrName, plan::KernelAttr::get(builder.getContext(), getParallelExtent(), std::nullopt));
+  function->setAttr(plan::kernelAttrName,
+                    plan::KernelAttr::get(builder.getContext(), getParallelExtent(), std::nullopt));
   GroupEmitter(*this, builder, function, inputPlaces, resultPlaces).emit();
   return function;
 }

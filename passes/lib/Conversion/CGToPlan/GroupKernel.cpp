@@ -205,9 +205,7 @@ void GroupKernel::buildLoops() {
     if (space[dim] == 1)
       continue;
     bool reduced = !llvm::is_contained(kept, dim);
-    auto isContiguous = [&](const SmallVector<int64_t, 4> &of) {
-      return of[loops.back().dim] == of[dim] * space[dim];
-    };
+    auto isContiguous = [&](const SmallVector<int64_t, 4> &of) { return of[loops.back().dim] == of[dim] * space[dim]; };
     if (!loops.empty() && !needsPosition && loops.back().reduced == reduced && llvm::all_of(strides, isContiguous)) {
       loops.back().extent *= space[dim];
       loops.back().dim = dim;

@@ -21,7 +21,11 @@ bool isSameOrder(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<int64_t> lhs, llv
 /// The group as loops. `GroupKernel::analyze` decides how, `emit` writes them.
 class GroupKernel {
 public:
-  /// Fails, having emitted an error, where the body is no kernel: an op has no lowering, or ops do not share their loops.
+  /// The place of a tensor without elements.
+  static constexpr unsigned noPlace = ~0u;
+
+  /// Fails, having emitted an error, where the body is no kernel: an op has no lowering, or ops do not share their
+  /// loops.
   static mlir::FailureOr<GroupKernel> analyze(GroupOp group, llvm::ArrayRef<Layout> inputLayouts);
 
   /// Extent of the dimension that is split among threads; 0 where there is nothing to compute.
@@ -32,7 +36,7 @@ public:
   bool canOverwrite(unsigned input, unsigned result);
 
   /// Emits a kernel. `inputPlaces` and `resultPlaces` give the argument that each operand and result of the group lives
-  /// in; arguments are numbered from 0 without gaps.
+  /// in; arguments are numbered from 0 without gaps. What has no elements has no place.
   mlir::func::FuncOp emit(mlir::OpBuilder &builder, llvm::StringRef name, llvm::ArrayRef<unsigned> inputPlaces,
                           llvm::ArrayRef<unsigned> resultPlaces);
 
@@ -41,9 +45,9 @@ private:
 
   /// A tensor in memory: an argument of the group, a view of one, or a literal.
   struct Source {
-    int64_t input = -1;    // the group's operand, or -1 for a literal
+    int64_t input = -1; // the group's operand, or -1 for a literal
     ConstantOp literal;
-    StridedAccess access;  // without memory
+    StridedAccess access; // without memory
     bool isView = false;
   };
   /// A loop over one dimension of the iteration space, or over several that lie next to each other in memory.

@@ -13,8 +13,7 @@ static std::string describe(GroupOp group, ArrayRef<Layout> inputLayouts, ArrayR
   llvm::raw_string_ostream os(key);
   llvm::DenseMap<Value, unsigned> numbers;
   auto number = [&](Value value) { numbers.try_emplace(value, numbers.size()); };
-  for (auto [argument, layout, place] :
-       llvm::zip_equal(group.getBody().getArguments(), inputLayouts, inputPlaces)) {
+  for (auto [argument, layout, place] : llvm::zip_equal(group.getBody().getArguments(), inputLayouts, inputPlaces)) {
     number(argument);
     os << argument.getType().getAsOpaquePointer() << '@' << place << '[';
     llvm::interleaveComma(layout, os);

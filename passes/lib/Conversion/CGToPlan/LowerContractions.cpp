@@ -147,8 +147,8 @@ struct LowerConvFilterGradient final
         Value sum = b.forLoop(b.index(0), b.index(nest.batch), zero, [&](Value image, ValueRange sum) {
           return b.forLoop(firstRow, endRow, sum, [&](Value row, ValueRange sum) {
             return b.forLoop(firstColumn, endColumn, sum, [&](Value column, ValueRange sum) {
-              Value pixel = b.loadOperand(
-                  0, {image, absolute, nest.inputIndex(b, 0, row, i), nest.inputIndex(b, 1, column, j)});
+              Value pixel =
+                  b.loadOperand(0, {image, absolute, nest.inputIndex(b, 0, row, i), nest.inputIndex(b, 1, column, j)});
               Value cotangent = b.loadOperand(1, {image, feature, row, column});
               return SmallVector<Value>{multiplyAdd(b, sum[0], pixel, cotangent)};
             });
@@ -172,7 +172,8 @@ struct LowerMatmul final : KernelLoweringOpInterface::ExternalModel<LowerMatmul,
   void emitKernel(Operation *op, KernelBuilder &b) const {
     auto matmul = cast<MatmulOp>(op);
     RankedTensorType type = matmul.getType();
-    auto lhs = cast<RankedTensorType>(matmul.getLhs().getType()), rhs = cast<RankedTensorType>(matmul.getRhs().getType());
+    auto lhs = cast<RankedTensorType>(matmul.getLhs().getType()),
+         rhs = cast<RankedTensorType>(matmul.getRhs().getType());
     int64_t rank = type.getRank(), columns = type.getShape().back();
     int64_t depth = lhs.getShape()[matmul.getTransposeA() ? rank - 2 : rank - 1];
     Value zero = b.number(type.getElementType(), 0.0);

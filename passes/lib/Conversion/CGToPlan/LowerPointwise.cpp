@@ -33,6 +33,27 @@ Value divideIntegers(Scalar &b, Value lhs, Value rhs) {
   return b.select(byZero, zero, quotient);
 }
 
+/// Repeated squaring, modulo the type's range. A negative exponent rounds the reciprocal towards zero.
+Value powerOfIntegers(Scalar &b, Value base, Value exponent) {
+  Type type = base.getType();
+  auto number = [&](int64_t value) { return b.number(type, static_cast<double>(value)); };
+  Value one = number(1), zero = number(0);
+  SmallVector<Value> last = b.forLoop(
+      b.index(0), b.index(type.getIntOrFloatBitWidth()), {one, base, exponent}, [&](Value, ValueRange carried) {
+        Value isOdd = b.compare(arith::CmpIPredicate::eq, b.create<arith::AndIOp>(carried[2], one), one);
+        Value product = b.select(isOdd, b.create<arith::MulIOp>(carried[0], carried[1]), carried[0]);
+        Value square = b.create<arith::MulIOp>(carried[1], carried[1]);
+        return SmallVector<Value>{product, square, b.create<arith::ShRUIOp>(carried[2], one)};
+      });
+  Value isNegative = b.compare(arith::CmpIPredicate::slt, exponent, zero);
+  // The reciprocal is a whole number for 1 and -1 alone.
+  Value isOdd = b.compare(arith::CmpIPredicate::eq, b.create<arith::AndIOp>(exponent, one), one);
+  Value ofMinusOne = b.select(isOdd, number(-1), one);
+  Value reciprocal = b.select(b.compare(arith::CmpIPredicate::eq, base, one), one,
+                              b.select(b.compare(arith::CmpIPredicate::eq, base, number(-1)), ofMinusOne, zero));
+  return b.select(isNegative, reciprocal, last[0]);
+}
+
 Value compare(Scalar &b, ComparePredicate predicate, Value lhs, Value rhs) {
   static constexpr std::pair<arith::CmpFPredicate, arith::CmpIPredicate> predicates[] = {
       {arith::CmpFPredicate::OEQ, arith::CmpIPredicate::eq},  {arith::CmpFPredicate::UNE, arith::CmpIPredicate::ne},
@@ -123,9 +144,7 @@ Value emit(MinimumOp, Scalar &b, ValueRange x) { return arithmetic<arith::Minimu
 Value emit(PowerOp, Scalar &b, ValueRange x) {
   if (isFloat(x[0]))
     return b.create<math::PowFOp>(x[0], x[1]);
-  // Through f64, as the operands of one reach it: exact below 2^53.
-  Value power = b.create<math::PowFOp>(convert(b, x[0], b.getF64Type()), convert(b, x[1], b.getF64Type()));
-  return convert(b, power, x[0].getType());
+  return powerOfIntegers(b, x[0], x[1]);
 }
 Value emit(CompareOp op, Scalar &b, ValueRange x) { return compare(b, op.getPredicate(), x[0], x[1]); }
 Value emit(WhereOp, Scalar &b, ValueRange x) { return b.select(x[0], x[1], x[2]); }
@@ -142,8 +161,7 @@ template <> constexpr int64_t scalarCost<SigmoidOp> = 24;
 template <> constexpr int64_t scalarCost<ErfOp> = 32;
 template <> constexpr int64_t scalarCost<PowerOp> = 64;
 
-template <typename OpT>
-struct Pointwise final : PointwiseLoweringOpInterface::ExternalModel<Pointwise<OpT>, OpT> {
+template <typename OpT> struct Pointwise final : PointwiseLoweringOpInterface::ExternalModel<Pointwise<OpT>, OpT> {
   Value emitScalar(Operation *op, OpBuilder &builder, Location loc, ValueRange operands) const {
     KernelBuilder b(loc, builder);
     return emit(cast<OpT>(op), b, operands);

@@ -47,7 +47,7 @@ struct PoolGeometry {
   /// What an average divides by: taps inside the padded input.
   Value area(KernelBuilder &b, Type type, Value row, Value column) const {
     Value product = b.index(1);
-    for (auto [dim, index] : llvm::enumerate(ValueRange{row, column})) {
+    for (auto [dim, index] : llvm::enumerate(std::array{row, column})) {
       Value start = b.add(b.mul(index, window.strides[dim]), -window.padBefore(dim));
       Value stop = b.min(b.add(start, kernel[dim]), b.index(input[dim] + window.padAfter(dim)));
       product = b.createOrFold<arith::MulIOp>(product, b.sub(stop, start));
@@ -131,13 +131,15 @@ struct LowerAvgPoolGradient final
     SmallVector<Value> padded; // position in the padded input
     for (unsigned dim : {0u, 1u})
       padded.push_back(b.add(position[2 + dim], window.padBefore(dim)));
-    auto covering = [&](unsigned dim) { return (geometry.kernel[dim] + window.strides[dim] - 1) / window.strides[dim]; };
+    auto covering = [&](unsigned dim) {
+      return (geometry.kernel[dim] + window.strides[dim] - 1) / window.strides[dim];
+    };
     Value zero = b.number(type, 0.0);
 
     auto collect = [&](Value sum, Value rowBack, Value columnBack) -> Value {
       Value inside;
       SmallVector<Value> place{position[0], position[1]};
-      for (auto [dim, back] : llvm::enumerate(ValueRange{rowBack, columnBack})) {
+      for (auto [dim, back] : llvm::enumerate(std::array{rowBack, columnBack})) {
         Value index = b.sub(b.div(padded[dim], window.strides[dim]), back);
         Value reaches = b.compare(arith::CmpIPredicate::slt, b.sub(padded[dim], b.mul(index, window.strides[dim])),
                                   b.index(geometry.kernel[dim]));
@@ -204,18 +206,17 @@ struct LowerMaxPoolGradient final
     Type i32 = b.getI32Type();
     b.forLoop(b.index(0), count, [&](Value channel) {
       Value none = b.number(i32, -1.0), lowest = b.number(element, -std::numeric_limits<double>::infinity());
-      SmallVector<Value> found = foldTaps(
-          b, geometry, {lowest, none}, [&](Value i, Value j, ValueRange best) {
-            Value inputRow = geometry.inputIndex(b, 0, row, i), inputColumn = geometry.inputIndex(b, 1, column, j);
-            Value inside = b.both(geometry.isInside(b, 0, inputRow), geometry.isInside(b, 1, inputColumn));
-            Value value = b.loadOperand(1, {image, b.add(first, channel), geometry.clampInside(b, 0, inputRow),
-                                            geometry.clampInside(b, 1, inputColumn)});
-            // The first tap inside wins even if it is -inf.
-            Value isFirst = b.compare(arith::CmpIPredicate::eq, best[1], none);
-            Value wins = b.both(inside, b.create<arith::OrIOp>(isFirst, b.isLarger(value, best[0])));
-            Value tap = b.create<arith::IndexCastOp>(i32, number(i, j));
-            return SmallVector<Value>{b.select(wins, value, best[0]), b.select(wins, tap, best[1])};
-          });
+      SmallVector<Value> found = foldTaps(b, geometry, {lowest, none}, [&](Value i, Value j, ValueRange best) {
+        Value inputRow = geometry.inputIndex(b, 0, row, i), inputColumn = geometry.inputIndex(b, 1, column, j);
+        Value inside = b.both(geometry.isInside(b, 0, inputRow), geometry.isInside(b, 1, inputColumn));
+        Value value = b.loadOperand(1, {image, b.add(first, channel), geometry.clampInside(b, 0, inputRow),
+                                        geometry.clampInside(b, 1, inputColumn)});
+        // The first tap inside wins even if it is -inf.
+        Value isFirst = b.compare(arith::CmpIPredicate::eq, best[1], none);
+        Value wins = b.both(inside, b.create<arith::OrIOp>(isFirst, b.isLarger(value, best[0])));
+        Value tap = b.create<arith::IndexCastOp>(i32, number(i, j));
+        return SmallVector<Value>{b.select(wins, value, best[0]), b.select(wins, tap, best[1])};
+      });
       b.create<memref::StoreOp>(found[1], winners, channel);
     });
     foldTaps(b, geometry, {}, [&](Value i, Value j, ValueRange) {

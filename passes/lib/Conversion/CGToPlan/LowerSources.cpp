@@ -138,14 +138,8 @@ Value emitCosineOfTurns(KernelBuilder &b, Value t) {
                                       1.0 / 479001600,
                                       -1.0 / 87178291200.0,
                                       1.0 / 20922789888000.0};
-  static constexpr double sine[] = {1.0,
-                                    -1.0 / 6,
-                                    1.0 / 120,
-                                    -1.0 / 5040,
-                                    1.0 / 362880,
-                                    -1.0 / 39916800,
-                                    1.0 / 6227020800.0,
-                                    -1.0 / 1307674368000.0};
+  static constexpr double sine[] = {1.0,          -1.0 / 6,        1.0 / 120,          -1.0 / 5040,
+                                    1.0 / 362880, -1.0 / 39916800, 1.0 / 6227020800.0, -1.0 / 1307674368000.0};
   Value ofCosine = polynomial(cosine, square), ofSine = b.create<arith::MulFOp>(angle, polynomial(sine, square));
   auto isQuadrant = [&](double q) -> Value {
     return b.create<arith::CmpFOp>(arith::CmpFPredicate::OEQ, quadrant, number(q));
@@ -169,9 +163,9 @@ struct LowerRandomNormal final : IndexedLoweringOpInterface::ExternalModel<Lower
     Value logarithm = b.create<math::LogOp>(b.create<arith::SubFOp>(one, u));
     Value radius = b.create<math::SqrtOp>(b.create<arith::MulFOp>(b.number(type, -2.0), logarithm));
     // sin(2 pi v) = cos(2 pi (v + 3/4)), with the sum taken modulo 1.
-    Value wrapped = b.select(b.create<arith::CmpFOp>(arith::CmpFPredicate::OLT, v, b.number(type, 0.25)),
-                             b.create<arith::AddFOp>(v, b.number(type, 0.75)),
-                             b.create<arith::SubFOp>(v, b.number(type, 0.25)));
+    Value wrapped =
+        b.select(b.create<arith::CmpFOp>(arith::CmpFPredicate::OLT, v, b.number(type, 0.25)),
+                 b.create<arith::AddFOp>(v, b.number(type, 0.75)), b.create<arith::SubFOp>(v, b.number(type, 0.25)));
     Value turn = b.select(b.create<arith::CmpIOp>(arith::CmpIPredicate::eq, isSecond, constant(1)), wrapped, v);
     return generator.finish(b.create<arith::MulFOp>(radius, emitCosineOfTurns(b, turn)));
   }

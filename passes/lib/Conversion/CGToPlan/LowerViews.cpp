@@ -26,7 +26,7 @@ struct LowerTranspose final : ViewLoweringOpInterface::ExternalModel<LowerTransp
 struct LowerSlice final : ViewLoweringOpInterface::ExternalModel<LowerSlice, SliceOp> {
   StridedAccess viewAccess(Operation *op, const StridedAccess &source) const {
     auto slice = cast<SliceOp>(op);
-    return sliceAccess(source, slice.getAxis(), slice.getStart(), slice.getStride());
+    return sliceAccess(source, slice.getAxis(), slice.getFirst(), slice.getStride());
   }
 };
 
@@ -106,7 +106,7 @@ struct LowerSliceGradient final : KernelLoweringOpInterface::ExternalModel<Lower
     Value zero = b.number(gradient.getType().getElementType(), 0.0);
     writeBox(b, shape, wholeBox(shape), [&](ValueRange) { return zero; });
     Box box = wholeBox(getShape(gradient.getCotangent()));
-    box.start[gradient.getAxis()] = gradient.getStart();
+    box.start[gradient.getAxis()] = gradient.getFirst();
     box.stride[gradient.getAxis()] = gradient.getStride();
     writeBox(b, shape, box, [&](ValueRange position) { return b.loadOperand(0, position); });
   }

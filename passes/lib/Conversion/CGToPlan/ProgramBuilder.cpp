@@ -25,7 +25,7 @@ struct Storage {
   Kind kind = Kind::Arena;
   unsigned index = 0; // of the graph's argument or result
   int64_t bytes = 0;
-  int64_t offset = 0; // in the arena
+  int64_t offset = 0;   // in the arena
   int64_t lastUse = -1; // row; `numRows` for what is returned
 };
 
@@ -319,7 +319,9 @@ private:
     SmallVector<Value> operands;
     llvm::DenseMap<std::pair<Value, int64_t>, unsigned> numbers; // by memory
     SmallVector<unsigned> inputPlaces, resultPlaces;
-    auto number = [&](Value value) {
+    auto number = [&](Value value) -> unsigned {
+      if (getTensorType(value).getNumElements() == 0)
+        return GroupKernel::noPlace;
       Value place = getPlace(value);
       auto [it, inserted] = numbers.try_emplace(getIdentity(place), operands.size());
       if (inserted)
@@ -427,14 +429,16 @@ private:
       images.push_back(residual);
     Value filter = isFilterGradient ? result : operands[1];
     // All images in one order: that of channels last, if need be.
-    bool allPlain = llvm::all_of(images, isPlain), allChannelsLast = llvm::all_of(images, [](Value image) {
-      return isSameOrder(getTensorType(image).getShape(), getLayout(image), nhwcOrder);
-    });
+    bool allPlain = llvm::all_of(images, isPlain),
+         allChannelsLast = llvm::all_of(images, [](Value image) {
+           return isSameOrder(getTensorType(image).getShape(), getLayout(image), nhwcOrder);
+         });
     if ((!allPlain && !allChannelsLast) || !isPlain(filter))
       return group.emitOpError("expects all images in one order, NCHW or NHWC, and the filter in the order OIHW");
     auto layout = allChannelsLast ? plan::ImageLayout::NHWC : plan::ImageLayout::NCHW;
     auto image = [&](Value value) {
-      return getPlace(value, getMemoryType(getTensorType(value), allChannelsLast ? ArrayRef(nhwcOrder) : ArrayRef<int64_t>()));
+      return getPlace(value,
+                      getMemoryType(getTensorType(value), allChannelsLast ? ArrayRef(nhwcOrder) : ArrayRef<int64_t>()));
     };
     auto plain = [&](Value value) { return getPlace(value, getMemoryType(getTensorType(value), {})); };
     WindowAttrs window = getWindow(call.contraction);
@@ -512,7 +516,8 @@ private:
       return;
     OpBuilder scratch(terminator);
     Location loc = terminator.getLoc();
-    Value source = ConstantOp::create(scratch, loc, DenseElementsAttr::get(type, scratch.getZeroAttr(type.getElementType())));
+    Value source =
+        ConstantOp::create(scratch, loc, DenseElementsAttr::get(type, scratch.getZeroAttr(type.getElementType())));
     auto group = GroupOp::create(scratch, loc, TypeRange{type}, ValueRange{source},
                                  scratch.getStrArrayAttr({GroupOp::loopsCandidate}), nullptr);
     Block &body = group.getBody().emplaceBlock();
@@ -532,7 +537,7 @@ private:
   OpBuilder builder;
   SmallVector<GroupOp> groups;
   llvm::DenseMap<Operation *, int64_t> rows;
-  llvm::DenseMap<Value, Storage> storages; // by base value
+  llvm::DenseMap<Value, Storage> storages;       // by base value
   llvm::DenseMap<unsigned, unsigned> tiedResult; // argument -> result
   SmallVector<FinalCopy> copies;
   llvm::DenseMap<unsigned, int64_t> detours; // result -> offset of a copy of an argument

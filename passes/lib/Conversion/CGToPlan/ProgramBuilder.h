@@ -16,8 +16,8 @@ class KernelTable {
 public:
   explicit KernelTable(mlir::ModuleOp module) : symbols(module) {}
 
-  /// The kernel of a group whose operands and results live in these places (see GroupKernel::emit); made when it is new,
-  /// before the graph that holds the group.
+  /// The kernel of a group whose operands and results live in these places (see GroupKernel::emit); made when it is
+  /// new, before the graph that holds the group.
   mlir::FlatSymbolRefAttr get(GroupOp group, GroupKernel &kernel, llvm::ArrayRef<Layout> inputLayouts,
                               llvm::ArrayRef<unsigned> inputPlaces, llvm::ArrayRef<unsigned> resultPlaces);
 

@@ -26,14 +26,16 @@ static bool isOrderIrrelevant(Value value) {
 }
 
 namespace {
-struct AssignLayout final : espalier::cg::impl::AssignLayoutBase<AssignLayout> {
-  using Base::Base;
+class LayoutAssignment {
+public:
+  explicit LayoutAssignment(GraphOp graph) : body(graph.getBody().front()) {}
 
-  void runOnOperation() override {
-    Block &body = getOperation().getBody().front();
+  void run() {
     SmallVector<GroupOp> groups(body.getOps<GroupOp>());
     for (GroupOp group : groups)
       relate(group);
+    for (Value seed : seeds)
+      channelsLastClasses.insert(classes.getLeaderValue(seed.getAsOpaquePointer()));
     for (GroupOp group : groups)
       setLayouts(group);
     for (GroupOp group : groups)
@@ -85,8 +87,8 @@ private:
 
   /// Elementwise ops run over one shape; an operand that is broadcast may lie as it likes.
   static bool sharesLoops(Value operand, Operation &op) {
-    return !isa<PointwiseLoweringOpInterface>(op) || getTensorType(operand).getShape() ==
-                                                         getTensorType(op.getResult(0)).getShape();
+    return !isa<PointwiseLoweringOpInterface>(op) ||
+           getTensorType(operand).getShape() == getTensorType(op.getResult(0)).getShape();
   }
 
   void relate(GroupOp group) {
@@ -101,9 +103,6 @@ private:
   bool isChannelsLast(Value value) {
     if (!isImage(value) || isa<BlockArgument>(value))
       return false;
-    if (!seeds.empty() && channelsLastClasses.empty())
-      for (Value seed : seeds)
-        channelsLastClasses.insert(classes.getLeaderValue(seed.getAsOpaquePointer()));
     auto it = classes.findLeader(value.getAsOpaquePointer());
     return it != classes.member_end() && channelsLastClasses.contains(*it);
   }
@@ -158,9 +157,15 @@ private:
     operand.set(copy);
   }
 
-  llvm::EquivalenceClasses<void *> classes;
+  Block &body;
+  llvm::EquivalenceClasses<void *> classes; // of images that had better lie in one order
   SmallVector<Value> seeds;
   llvm::DenseSet<void *> channelsLastClasses;
   std::array<llvm::DenseMap<Value, Value>, 2> copies; // plain, and channels last
+};
+
+struct AssignLayout final : espalier::cg::impl::AssignLayoutBase<AssignLayout> {
+  using Base::Base;
+  void runOnOperation() override { LayoutAssignment(getOperation()).run(); }
 };
 } // namespace

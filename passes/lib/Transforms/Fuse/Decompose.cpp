@@ -58,8 +58,8 @@ struct Emitter {
         inner.push_back(axis);
         part *= type.getDimSize(axis);
       }
-    bool isSplit = inner.size() != sorted.size() && type.getNumElements() >= minSplitElements &&
-                   part >= minElementsOfPart;
+    bool isSplit =
+        inner.size() != sorted.size() && type.getNumElements() >= minSplitElements && part >= minElementsOfPart;
     if (!isSplit)
       return ReduceOp::create(builder, loc, value, sorted, /*keep_dims=*/false);
     Value parts = ReduceOp::create(builder, loc, value, inner, /*keep_dims=*/false);
@@ -189,7 +189,8 @@ private:
     Value shifted = e.add(norm.getVariance(), e.number(input, norm.getEpsilon().convertToDouble()));
     Value scale = e.mul(norm.getScale(), RsqrtOp::create(e.builder, e.loc, shifted));
     Value shift = e.sub(norm.getShift(), e.mul(norm.getMean(), scale));
-    bool isConstant = llvm::all_of(norm.getOperands().drop_front(), [&](Value value) { return weights.contains(value); });
+    bool isConstant =
+        llvm::all_of(norm.getOperands().drop_front(), [&](Value value) { return weights.contains(value); });
     Value product = isConstant ? foldIntoFilter(e, input, scale) : Value();
     return e.add(product ? product : e.mul(input, e.spread(scale, rank)), e.spread(shift, rank));
   }

@@ -106,8 +106,8 @@ void Grouping::place(Operation *op) {
   }
   if (!consumers.external && consumers.groups.empty())
     return;
-  bool fitsAll = !consumers.external &&
-                 llvm::all_of(consumers.groups, [&](unsigned group) { return fits(op, *groups[group]); });
+  bool fitsAll =
+      !consumers.external && llvm::all_of(consumers.groups, [&](unsigned group) { return fits(op, *groups[group]); });
   if (!fitsAll || (consumers.groups.size() > 1 && !isWorthRepeating(op, consumers.groups.size()))) {
     createGroup(op);
     return;
@@ -171,9 +171,8 @@ void Grouping::join(Operation *op, unsigned number) {
       group.reducedDims = cast<ReductionLoweringOpInterface>(op).getReducedDims();
     }
   } else if (group.kind == FusionGroup::Kind::Reduction) {
-    bool allPost = llvm::all_of(op->getUsers(), [&](Operation *user) {
-      return !group.contains(user) || group.post.contains(user);
-    });
+    bool allPost = llvm::all_of(op->getUsers(),
+                                [&](Operation *user) { return !group.contains(user) || group.post.contains(user); });
     if (allPost)
       group.post.insert(op);
   }
@@ -287,10 +286,8 @@ bool Grouping::canMergeInto(const FusionGroup &producer, const FusionGroup &cons
   if (!producer.isLoops() || !consumer.isLoops() || producer.space != consumer.space ||
       static_cast<int64_t>(producer.ops.size() + consumer.ops.size()) > maxOps)
     return false;
-  bool bothReduce =
-      producer.kind == FusionGroup::Kind::Reduction && consumer.kind == FusionGroup::Kind::Reduction;
-  bool anyReduces =
-      producer.kind == FusionGroup::Kind::Reduction || consumer.kind == FusionGroup::Kind::Reduction;
+  bool bothReduce = producer.kind == FusionGroup::Kind::Reduction && consumer.kind == FusionGroup::Kind::Reduction;
+  bool anyReduces = producer.kind == FusionGroup::Kind::Reduction || consumer.kind == FusionGroup::Kind::Reduction;
   if ((bothReduce && producer.reducedDims != consumer.reducedDims) ||
       (anyReduces && (producer.hasIndexed || consumer.hasIndexed)))
     return false;

@@ -39,9 +39,9 @@ struct FusionGroup {
 /// Distributes the ops of a graph over groups. An op that is cheap to compute again may be in several. Groups do not
 /// depend on each other in circles.
 ///
-/// First backwards: an op joins the group of its users when there is only one, which can close no circle. Then forwards,
-/// with a level for each group above those of all groups it reads: groups of one level cannot reach each other, and a
-/// group may join one that it reads if everything else that it reads is below that one.
+/// First backwards: an op joins the group of its users when there is only one, which can close no circle. Then
+/// forwards, with a level for each group above those of all groups it reads: groups of one level cannot reach each
+/// other, and a group may join one that it reads if everything else that it reads is below that one.
 class Grouping {
 public:
   Grouping(mlir::Block &body, int64_t maxOps) : body(body), maxOps(maxOps) {}

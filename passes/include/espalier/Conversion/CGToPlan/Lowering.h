@@ -86,8 +86,8 @@ public:
   llvm::SmallVector<mlir::Value>
   forLoop(mlir::Value low, mlir::Value high, mlir::ValueRange initial,
           llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)> body);
-  /// Nested loops over a box; `order` lists its dimensions from the outermost loop inwards. `position` has one index for
-  /// each dimension.
+  /// Nested loops over a box; `order` lists its dimensions from the outermost loop inwards. `position` has one index
+  /// for each dimension.
   void forEach(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<int64_t> order,
                llvm::function_ref<void(mlir::ValueRange position)> body);
 };

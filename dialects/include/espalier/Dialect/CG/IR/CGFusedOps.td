@@ -50,7 +50,11 @@ def CG_YieldOp : CG_Op<"yield", [Pure, Terminator, ReturnLike, HasParent<"GroupO
   let summary = "the results of a group";
   let description = [{
     ```mlir
-    cg.yield %r : tensor<8x10xf32>
+    %y = cg.group(%x) {candidates = ["loops"]} : (tensor<8x10xf32>) -> tensor<8x10xf32> {
+    ^bb0(%a: tensor<8x10xf32>):
+      %r = cg.relu %a : tensor<8x10xf32>
+      cg.yield %r : tensor<8x10xf32>
+    }
     ```
   }];
   let arguments = (ins Variadic<CG_Tensor>:$operands);

@@ -2,10 +2,12 @@
 
 #include "../common/Compile.h"
 #include "Network.h"
+#include "TrainingProgram.h"
 #include "Verbs.h"
 #include "WeightsFile.h"
 
 #include "espalier/Pipelines/Step.h"
+#include "espalier/Runtime/Core/File.h"
 #include "espalier/Runtime/Train/Progress.h"
 #include "espalier/Runtime/Train/Trainer.h"
 
@@ -77,60 +79,16 @@ rt::Expected<rt::Recipe> Train::readRecipe() const {
   return recipe;
 }
 
-static cg::OptimizerKind optimizerKind(rt::Optimiser optimiser) {
-  switch (optimiser) {
-  case rt::Optimiser::SGD:
-    return cg::OptimizerKind::SGD;
-  case rt::Optimiser::Adam:
-    return cg::OptimizerKind::Adam;
-  case rt::Optimiser::AdamW:
-    return cg::OptimizerKind::AdamW;
-  }
-  llvm_unreachable("all optimisers are handled");
-}
-
-static TrainingOptions trainingOptions(const rt::Recipe &recipe, llvm::StringRef arch, const std::string &loss) {
-  TrainingOptions options;
-  options.network = arch.str();
-  options.loss = (arch + "." + loss).str();
-  options.metrics = {(arch + ".accuracy").str()};
-  options.optimizer.kind = optimizerKind(recipe.optimiser);
-  options.optimizer.momentum = recipe.momentum;
-  options.optimizer.nesterov = recipe.nesterov;
-  options.optimizer.weightDecay = recipe.weightDecay;
-  options.optimizer.beta1 = recipe.betas[0];
-  options.optimizer.beta2 = recipe.betas[1];
-  options.optimizer.epsilon = recipe.epsilon;
-  if (recipe.clipNorm > 0)
-    options.clipNorm = recipe.clipNorm;
-  return options;
-}
-
-/// A program of its own executable, in `batch` samples.
-static rt::Expected<rt::Program> compileProgram(mlir::ModuleOp module, TrainingOptions options, int64_t batch,
-                                                bool training, const std::string &cpu, int threads,
-                                                rt::InitializerTable *initializers = nullptr) {
-  options.sizes.push_back(fmt::format("N={}", batch));
-  PhaseOptions phases;
-  phases.toStep = [&](mlir::OpPassManager &manager) {
-    if (training)
-      buildTrainingStepPipeline(manager, options);
-    else
-      buildEvaluationStepPipeline(manager, options);
-  };
-  auto executable = compileExecutable(module, phases, cpu);
-  if (!executable)
-    return rt::invalidInput("the network could not be compiled for batches of {}", batch);
-  if (initializers) {
-    rt::Expected<rt::InitializerTable> table = rt::parseInitializers(executable->artifact().metadata);
-    if (!table)
-      return table.takeStatus();
-    *initializers = std::move(*table);
-  }
-  return rt::Program::create(executable, "step", threads);
+/// A file that cannot be written later must be known before hours of training, not after.
+static rt::Status checkWritable(const std::string &path) {
+  rt::Expected<rt::AtomicFile> file = rt::AtomicFile::create(path);
+  return file ? rt::Status() : file.takeStatus();
 }
 
 int Train::run() {
+  if (!output.empty())
+    if (rt::Status s = checkWritable(output); !s.ok())
+      return report(s);
   rt::Expected<rt::Recipe> recipe = readRecipe();
   if (!recipe)
     return report(recipe.status());
@@ -165,17 +123,17 @@ int Train::run() {
   int numThreads = static_cast<int>(recipe->threads);
   rt::InitializerTable initializers;
   rt::Expected<rt::Program> step =
-      compileProgram(net.module(), options, recipe->batch, /*training=*/true, cpu, numThreads, &initializers);
+      compileTrainingProgram(net.module(), options, recipe->batch, ProgramKind::Step, cpu, numThreads, &initializers);
   if (!step)
     return report(step.status());
   rt::Expected<rt::Program> evaluate =
-      compileProgram(net.module(), options, recipe->batch, /*training=*/false, cpu, numThreads);
+      compileTrainingProgram(net.module(), options, recipe->batch, ProgramKind::Evaluation, cpu, numThreads);
   if (!evaluate)
     return report(evaluate.status());
   rt::TrainingPrograms programs{std::move(*step), std::move(*evaluate), std::nullopt};
   if (int64_t rest = testSet->size() % recipe->batch) {
     rt::Expected<rt::Program> program =
-        compileProgram(net.module(), options, rest, /*training=*/false, cpu, numThreads);
+        compileTrainingProgram(net.module(), options, rest, ProgramKind::Evaluation, cpu, numThreads);
     if (!program)
       return report(program.status());
     programs.evaluateRest = std::move(*program);

@@ -99,7 +99,9 @@ TEST_P(Gradients, EqualPyTorchInFloat64) {
     }
     arguments.push_back(std::move(tensor));
   }
-  auto noStorage = [](Operation *op) -> FailureOr<cg::ReferenceTensor> { return op->emitError("is not expected here"); };
+  auto noStorage = [](Operation *op) -> FailureOr<cg::ReferenceTensor> {
+    return op->emitError("is not expected here");
+  };
   FailureOr<cg::ReferenceRun> run = cg::evaluateReference(step, arguments, noStorage);
   ASSERT_TRUE(succeeded(run));
 

@@ -1,0 +1,62 @@
+//===- TrainingProgram.cpp - compiled sides of a training run -------------===//
+
+#include "TrainingProgram.h"
+
+#include "../common/Compile.h"
+
+using namespace espalier;
+using namespace espalier::tools;
+
+static cg::OptimizerKind optimizerKind(rt::Optimiser optimiser) {
+  switch (optimiser) {
+  case rt::Optimiser::SGD:
+    return cg::OptimizerKind::SGD;
+  case rt::Optimiser::Adam:
+    return cg::OptimizerKind::Adam;
+  case rt::Optimiser::AdamW:
+    return cg::OptimizerKind::AdamW;
+  }
+  llvm_unreachable("all optimisers are handled");
+}
+
+TrainingOptions espalier::tools::trainingOptions(const rt::Recipe &recipe, llvm::StringRef arch,
+                                                 const std::string &loss) {
+  TrainingOptions options;
+  options.network = arch.str();
+  options.loss = (arch + "." + loss).str();
+  options.metrics = {(arch + ".accuracy").str()};
+  options.optimizer.kind = optimizerKind(recipe.optimiser);
+  options.optimizer.momentum = recipe.momentum;
+  options.optimizer.nesterov = recipe.nesterov;
+  options.optimizer.weightDecay = recipe.weightDecay;
+  options.optimizer.beta1 = recipe.betas[0];
+  options.optimizer.beta2 = recipe.betas[1];
+  options.optimizer.epsilon = recipe.epsilon;
+  if (recipe.clipNorm > 0)
+    options.clipNorm = recipe.clipNorm;
+  return options;
+}
+
+rt::Expected<rt::Program> espalier::tools::compileTrainingProgram(mlir::ModuleOp module, TrainingOptions options,
+                                                                  int64_t batch, ProgramKind kind,
+                                                                  const std::string &cpu, int threads,
+                                                                  rt::InitializerTable *initializers) {
+  options.sizes.push_back(fmt::format("N={}", batch));
+  PhaseOptions phases;
+  phases.toStep = [&](mlir::OpPassManager &manager) {
+    if (kind == ProgramKind::Step)
+      buildTrainingStepPipeline(manager, options);
+    else
+      buildEvaluationStepPipeline(manager, options);
+  };
+  auto executable = compileExecutable(module, phases, cpu);
+  if (!executable)
+    return rt::invalidInput("the network could not be compiled for batches of {}", batch);
+  if (initializers) {
+    rt::Expected<rt::InitializerTable> table = rt::parseInitializers(executable->artifact().metadata);
+    if (!table)
+      return table.takeStatus();
+    *initializers = std::move(*table);
+  }
+  return rt::Program::create(executable, "step", threads);
+}

@@ -1,0 +1,26 @@
+//===- TrainingProgram.h - compiled sides of a training run -----*- C++ -*-===//
+
+#ifndef ESPALIER_TOOLS_ESPALIER_TRAININGPROGRAM_H
+#define ESPALIER_TOOLS_ESPALIER_TRAININGPROGRAM_H
+
+#include "espalier/Pipelines/Step.h"
+#include "espalier/Runtime/Program/Program.h"
+#include "espalier/Runtime/Train/Initializer.h"
+#include "espalier/Runtime/Train/Recipe.h"
+
+namespace espalier::tools {
+
+/// What a recipe means for the compiler. `loss` is an fn of the file or the prelude.
+TrainingOptions trainingOptions(const rt::Recipe &recipe, llvm::StringRef arch, const std::string &loss);
+
+enum class ProgramKind { Step, Evaluation };
+
+/// The program `step` for batches of `batch` samples, in an executable of its own; prints errors. Fills `initializers`,
+/// if it is given.
+rt::Expected<rt::Program> compileTrainingProgram(mlir::ModuleOp module, TrainingOptions options, int64_t batch,
+                                                 ProgramKind kind, const std::string &cpu, int threads,
+                                                 rt::InitializerTable *initializers = nullptr);
+
+} // namespace espalier::tools
+
+#endif // ESPALIER_TOOLS_ESPALIER_TRAININGPROGRAM_H

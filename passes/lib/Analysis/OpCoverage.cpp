@@ -50,6 +50,14 @@ static const CoverageReason coverageReasons[] = {
     {"reference", "the evaluator sees graphs before they are fused", "group yield"},
     {"reference", "the evaluator runs it itself, on the caller's storage",
      "graph return parameter state hyper update parameter_gradient parameter_update"},
+    {"lowering", "holds or ends other ops", "graph return group yield"},
+    {"lowering", "`cg-functionalize` makes it an argument or a result, or drops it",
+     "parameter state hyper update parameter_gradient parameter_update"},
+    {"lowering", "`cg-specialize` replaces it", "batch_norm dropout"},
+    {"lowering", "`cg-decompose` splits it into ops that fuse",
+     "batch_norm_inference batch_norm_training softmax log_softmax reduce_mean"},
+    {"lowering", "no work: the same bytes under another type", "reshape reshape_like"},
+    {"lowering", "a literal in the kernels that read it; extents are static by then", "constant extent"},
 };
 
 static std::vector<OpCoverageColumn> allColumns(ArrayRef<OpCoverageColumn> more) {

@@ -95,6 +95,9 @@ public:
 /// Registers how every op of the dialect is lowered.
 void registerLoweringModels(mlir::DialectRegistry &registry);
 
+/// Does the op have one of the interfaces of Lowering.td?
+bool hasLowering(mlir::RegisteredOperationName op);
+
 } // namespace espalier::cg
 
 #include "espalier/Conversion/CGToPlan/Lowering.h.inc"

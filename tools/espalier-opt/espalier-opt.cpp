@@ -27,7 +27,7 @@ int main(int argc, char **argv) {
   if (printOpCoverage) {
     mlir::MLIRContext context(registry);
     context.loadDialect<espalier::cg::CGDialect>();
-    espalier::cg::printOpCoverage(llvm::outs(), context, {{"lowering", espalier::cg::hasLowering}});
+    espalier::cg::printOpCoverage(llvm::outs(), context, {{"lowering", espalier::cg::hasLoweringModel}});
     return 0;
   }
   auto buffer = espalier::tools::openModuleFile(input, registry);

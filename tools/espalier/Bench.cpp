@@ -2,7 +2,6 @@
 
 #include "../common/Compile.h"
 #include "Inference.h"
-#include "Options.h"
 #include "TrainingProgram.h"
 #include "Verbs.h"
 
@@ -27,7 +26,7 @@ public:
     inference.declare(flags);
     flags.add_option("--runs", runs, "Timed runs, after three that are not")
         ->capture_default_str()
-        ->check(atLeastOne());
+        ->check(CLI::PositiveNumber);
     flags.add_flag("--train", train, "A training step with SGD and momentum, for batches of --batch, instead");
     flags.add_flag("--rows", rows, "Share of each row of the dispatch table");
     flags.add_flag("--json", json, "One JSON document on standard output");

@@ -7,10 +7,8 @@
 
 #include "../Dialect/CG/OpCases.h"
 
-#include "espalier/Analysis/OpCoverage.h"
 #include "espalier/Analysis/ReferenceEvaluator.h"
 #include "espalier/CodeGen/Artifact.h"
-#include "espalier/Conversion/CGToPlan/Lowering.h"
 #include "espalier/Pipelines/InitAll.h"
 #include "espalier/Pipelines/Kernels.h"
 #include "espalier/Pipelines/Step.h"
@@ -218,14 +216,5 @@ std::vector<std::string> opNames() {
 
 INSTANTIATE_TEST_SUITE_P(EveryOp, CompiledOpTest, testing::ValuesIn(opNames()),
                          [](const testing::TestParamInfo<std::string> &info) { return info.param; });
-
-TEST(Lowering, everyOpHasOneOrAReason) {
-  DialectRegistry registry;
-  registerAllDialects(registry);
-  MLIRContext context(registry);
-  context.loadDialect<CGDialect>();
-  for (const std::string &fault : checkOpCoverage(context, {{"lowering", hasLowering}}))
-    ADD_FAILURE() << fault;
-}
 
 } // namespace

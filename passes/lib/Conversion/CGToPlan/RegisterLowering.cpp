@@ -20,7 +20,7 @@ void espalier::cg::registerLoweringModels(mlir::DialectRegistry &registry) {
   });
 }
 
-bool espalier::cg::hasLowering(mlir::RegisteredOperationName op) {
+bool espalier::cg::hasLoweringModel(mlir::RegisteredOperationName op) {
   return op.hasInterface<PointwiseLoweringOpInterface>() || op.hasInterface<ViewLoweringOpInterface>() ||
          op.hasInterface<IndexedLoweringOpInterface>() || op.hasInterface<ReductionLoweringOpInterface>() ||
          op.hasInterface<KernelLoweringOpInterface>();

@@ -95,8 +95,8 @@ public:
 /// Registers how every op of the dialect is lowered.
 void registerLoweringModels(mlir::DialectRegistry &registry);
 
-/// Does the op have one of the interfaces of Lowering.td?
-bool hasLowering(mlir::RegisteredOperationName op);
+/// Does this op have one of the interfaces of Lowering.td?
+bool hasLoweringModel(mlir::RegisteredOperationName op);
 
 } // namespace espalier::cg
 

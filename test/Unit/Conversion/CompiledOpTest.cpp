@@ -6,20 +6,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "../Dialect/CG/OpCases.h"
+#include "CompiledProgram.h"
 
 #include "espalier/Analysis/ReferenceEvaluator.h"
-#include "espalier/CodeGen/Artifact.h"
 #include "espalier/Pipelines/InitAll.h"
-#include "espalier/Pipelines/Kernels.h"
-#include "espalier/Pipelines/Step.h"
-#include "espalier/Runtime/Program/Program.h"
-
-#include "mlir/IR/BuiltinOps.h"
-#include "mlir/IR/Verifier.h"
-
-#include <gtest/gtest.h>
-
-#include <cmath>
 
 using namespace mlir;
 using namespace espalier;
@@ -33,48 +23,6 @@ constexpr int casesPerOp = 16;
 /// Difference that is allowed, in units of 1 + the largest element of the expected result. Sums of at most a few
 /// hundred terms, in any order, and elementary functions of a few units in the last place stay far below.
 double tolerance(bool isSingle) { return isSingle ? 2e-5 : 1e-12; }
-
-rt::DType dtypeOf(Type type) {
-  if (type.isF32())
-    return rt::DType::F32;
-  if (type.isF64())
-    return rt::DType::F64;
-  if (type.isInteger(1))
-    return rt::DType::I1;
-  if (type.isInteger(8))
-    return rt::DType::I8;
-  return type.isInteger(32) ? rt::DType::I32 : rt::DType::I64;
-}
-
-/// Calls `visit` with the elements of a tensor as their C++ type.
-template <typename Visit> void visitElements(rt::HostTensor &tensor, Visit visit) {
-  switch (tensor.dtype()) {
-  case rt::DType::F32:
-    return visit(tensor.elements<float>());
-  case rt::DType::F64:
-    return visit(tensor.elements<double>());
-  case rt::DType::I1:
-    return visit(tensor.elements<bool>());
-  case rt::DType::I8:
-    return visit(tensor.elements<int8_t>());
-  case rt::DType::I32:
-    return visit(tensor.elements<int32_t>());
-  case rt::DType::I64:
-    return visit(tensor.elements<int64_t>());
-  default:
-    FAIL() << "no C++ type for " << rt::name(tensor.dtype());
-  }
-}
-
-rt::HostTensor toHost(const ReferenceTensor &tensor) {
-  rt::HostTensor host =
-      *rt::HostTensor::create(dtypeOf(tensor.type.getElementType()), std::vector<int64_t>(tensor.shape()));
-  visitElements(host, [&](auto elements) {
-    for (int64_t i = 0; i < tensor.size(); ++i)
-      elements[i] = static_cast<std::remove_reference_t<decltype(elements[0])>>(tensor.data[i]);
-  });
-  return host;
-}
 
 class CompiledOpTest : public testing::TestWithParam<std::string> {
 protected:
@@ -157,20 +105,8 @@ protected:
     for (auto [index, expected] : llvm::enumerate(item.expected)) {
       auto actual = program->read(*program->findOutput("output" + std::to_string(index)));
       ASSERT_TRUE(bool(actual)) << actual.status().message();
-      double largest = 0.0;
-      for (double element : expected.data)
-        if (std::isfinite(element))
-          largest = std::max(largest, std::fabs(element));
-      double bound = tolerance(item.isSingle) * (1.0 + largest);
-      visitElements(*actual, [&](auto elements) {
-        ASSERT_EQ(static_cast<int64_t>(elements.size()), expected.size());
-        for (int64_t i = 0; i < expected.size(); ++i) {
-          double got = static_cast<double>(elements[i]), want = expected.data[i];
-          bool agrees =
-              std::isfinite(want) ? std::fabs(got - want) <= bound : (std::isnan(want) ? std::isnan(got) : got == want);
-          ASSERT_TRUE(agrees) << "result " << index << ", element " << i << ": expected " << want << ", got " << got;
-        }
-      });
+      SCOPED_TRACE("result " + std::to_string(index));
+      expectClose(*actual, expected, tolerance(item.isSingle));
     }
   }
 
@@ -191,19 +127,10 @@ TEST_P(CompiledOpTest, equalsTheReference) {
       addCase(*module, name, caseGenerators().at(GetParam())(source), isSingle);
       ASSERT_FALSE(HasFatalFailure());
     }
-  PassManager manager(&context);
-  SpecializeOptions inference;
-  manager.addNestedPass<GraphOp>(createSpecialize(inference));
-  buildStepToFusedPipeline(manager);
-  buildFusedToKernelsPipeline(manager);
-  ASSERT_TRUE(succeeded(manager.run(*module))) << errors;
-  FailureOr<std::string> artifact = codegen::emitArtifact(*module);
-  ASSERT_TRUE(succeeded(artifact)) << errors;
-  rt::Span<const uint8_t> bytes(reinterpret_cast<const uint8_t *>(artifact->data()), artifact->size());
-  auto executable = rt::Executable::load(bytes);
-  ASSERT_TRUE(bool(executable)) << executable.status().message();
+  std::shared_ptr<const rt::Executable> executable = compile(*module);
+  ASSERT_TRUE(executable) << errors;
   for (const Case &item : cases)
-    check(*executable, item);
+    check(executable, item);
   EXPECT_EQ(errors, "");
 }
 

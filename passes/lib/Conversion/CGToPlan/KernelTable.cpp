@@ -63,8 +63,8 @@ FlatSymbolRefAttr KernelTable::get(GroupOp group, GroupKernel &kernel, ArrayRef<
     return symbol;
   OpBuilder builder(group->getParentOfType<GraphOp>());
   std::string stem = chooseName(group), name = stem;
-  for (unsigned i = 0; symbols.lookup(name); ++i)
-    name = stem + "_" + std::to_string(i);
+  for (unsigned &next = nextSuffix[stem]; symbols.lookup(name); ++next)
+    name = stem + "_" + std::to_string(next);
   auto function = kernel.emit(builder, name, inputPlaces, resultPlaces);
   symbols.insert(function);
   return symbol = FlatSymbolRefAttr::get(function);

@@ -23,7 +23,8 @@ public:
 
 private:
   mlir::SymbolTable symbols;
-  llvm::StringMap<mlir::FlatSymbolRefAttr> kernels;
+  llvm::StringMap<mlir::FlatSymbolRefAttr> kernels; // by description
+  llvm::StringMap<unsigned> nextSuffix;             // of names with one stem
 };
 
 /// Makes the `plan.program` of a fused graph, which stays. Fails, having emitted an error, where the graph holds

@@ -24,6 +24,7 @@ struct Fuse final : espalier::cg::impl::FuseBase<Fuse> {
     Block &body = graph.getBody().front();
     if (failed(checkGraph(body)))
       return signalPassFailure();
+    eraseDeadOps(body);
     Grouping grouping(body, maxOps);
     grouping.run();
 
@@ -45,6 +46,15 @@ struct Fuse final : espalier::cg::impl::FuseBase<Fuse> {
   }
 
 private:
+  static void eraseDeadOps(Block &body) {
+    for (Operation *op = body.getTerminator()->getPrevNode(); op;) {
+      Operation *previous = op->getPrevNode();
+      if (op->use_empty() && isPure(op))
+        op->erase();
+      op = previous;
+    }
+  }
+
   static LogicalResult checkGraph(Block &body) {
     for (Operation &op : body.without_terminator()) {
       if (isa<GroupOp>(op))

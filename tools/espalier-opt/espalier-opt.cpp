@@ -3,6 +3,7 @@
 #include "../common/ModuleFile.h"
 
 #include "espalier/Analysis/OpCoverage.h"
+#include "espalier/Conversion/CGToPlan/Lowering.h"
 #include "espalier/Dialect/CG/IR/CGDialect.h"
 #include "espalier/Pipelines/InitAll.h"
 
@@ -26,7 +27,7 @@ int main(int argc, char **argv) {
   if (printOpCoverage) {
     mlir::MLIRContext context(registry);
     context.loadDialect<espalier::cg::CGDialect>();
-    espalier::cg::printOpCoverage(llvm::outs(), context);
+    espalier::cg::printOpCoverage(llvm::outs(), context, {{"lowering", espalier::cg::hasLoweringModel}});
     return 0;
   }
   auto buffer = espalier::tools::openModuleFile(input, registry);

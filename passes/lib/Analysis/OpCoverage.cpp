@@ -47,9 +47,17 @@ static const CoverageReason coverageReasons[] = {
     {"linear", "linear in all its operands together, not in each alone", "where concat scatter_add"},
     {"linear", "the identity, but to differentiation, which must not see through it", "stop_gradient"},
     {"linear", "`cg-specialize` decides whether it is the identity or random", "dropout"},
-    {"reference", "the evaluator sees graphs before they are fused", "group yield"},
     {"reference", "the evaluator runs it itself, on the caller's storage",
      "graph return parameter state hyper update parameter_gradient parameter_update"},
+    {"reference", "groups are made for compiled kernels; the graph before them is what is evaluated", "group yield"},
+    {"lowering", "holds or ends other ops", "graph return group yield"},
+    {"lowering", "names an argument of the compiled program",
+     "parameter state hyper update parameter_gradient parameter_update"},
+    {"lowering", "`cg-specialize` replaces it before kernels are made", "batch_norm dropout"},
+    {"lowering", "`cg-decompose` replaces it by ops that fuse, or by a literal",
+     "batch_norm_inference batch_norm_training softmax log_softmax reduce_mean extent"},
+    {"lowering", "a number in the code, or data of the program", "constant"},
+    {"lowering", "no work: another view of the same memory", "reshape reshape_like"},
 };
 
 static std::vector<OpCoverageColumn> allColumns(ArrayRef<OpCoverageColumn> more) {

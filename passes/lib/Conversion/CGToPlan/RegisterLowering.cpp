@@ -19,3 +19,9 @@ void espalier::cg::registerLoweringModels(mlir::DialectRegistry &registry) {
     attachContractionModels(context);
   });
 }
+
+bool espalier::cg::hasLoweringModel(mlir::RegisteredOperationName op) {
+  return op.hasInterface<PointwiseLoweringOpInterface>() || op.hasInterface<ViewLoweringOpInterface>() ||
+         op.hasInterface<IndexedLoweringOpInterface>() || op.hasInterface<ReductionLoweringOpInterface>() ||
+         op.hasInterface<KernelLoweringOpInterface>();
+}

@@ -492,6 +492,8 @@ const std::map<std::string, std::string> &espalier::cg::test::opsWithoutCases() 
   static const std::map<std::string, std::string> reasons = {
       {"graph", "holds the op of every case"},
       {"return", "ends the graph of every case"},
+      {"group", "holds ops that have cases of their own"},
+      {"yield", "ends the body of a group"},
       {"parameter", "has no operands; see ReferenceEvaluatorTest"},
       {"state", "has no operands; see ReferenceEvaluatorTest"},
       {"hyper", "has no operands; see ReferenceEvaluatorTest"},

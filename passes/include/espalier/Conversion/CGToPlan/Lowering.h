@@ -95,6 +95,9 @@ public:
 /// Registers how every op of the dialect is lowered.
 void registerLoweringModels(mlir::DialectRegistry &registry);
 
+/// Does this op have one of the interfaces of Lowering.td?
+bool hasLoweringModel(mlir::RegisteredOperationName op);
+
 } // namespace espalier::cg
 
 #include "espalier/Conversion/CGToPlan/Lowering.h.inc"

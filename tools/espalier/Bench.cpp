@@ -2,6 +2,7 @@
 
 #include "../common/Compile.h"
 #include "Inference.h"
+#include "Options.h"
 #include "TrainingProgram.h"
 #include "Verbs.h"
 
@@ -26,7 +27,7 @@ public:
     inference.declare(flags);
     flags.add_option("--runs", runs, "Timed runs, after three that are not")
         ->capture_default_str()
-        ->check(CLI::PositiveNumber);
+        ->check(atLeastOne());
     flags.add_flag("--train", train, "A training step with SGD and momentum, for batches of --batch, instead");
     flags.add_flag("--rows", rows, "Share of each row of the dispatch table");
     flags.add_flag("--json", json, "One JSON document on standard output");

@@ -15,7 +15,7 @@ using namespace espalier::tools;
 /// The candidate that `word` is most likely a slip of, or nothing.
 static std::string nearest(llvm::StringRef word, const std::vector<std::string> &candidates) {
   std::string best;
-  unsigned bestDistance = std::max<unsigned>(1, word.size() / 3) + 1;
+  unsigned bestDistance = std::max<unsigned>(2, word.size() / 3) + 1;
   for (const std::string &candidate : candidates) {
     unsigned distance = word.edit_distance(candidate, /*AllowReplacements=*/true, bestDistance);
     if (distance < bestDistance) {

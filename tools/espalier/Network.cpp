@@ -38,6 +38,7 @@ Network::Network()
     : mlirContext(makeRegistry(), MLIRContext::Threading::DISABLED),
       handler(std::make_unique<SourceMgrDiagnosticHandler>(sources, &mlirContext)) {
   mlirContext.loadAllAvailableDialects();
+  mlirContext.printOpOnDiagnostic(false); // the caret says more than a page of IR
 }
 Network::~Network() = default;
 

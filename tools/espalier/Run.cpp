@@ -2,6 +2,7 @@
 
 #include "../common/Compile.h"
 #include "Inference.h"
+#include "Options.h"
 #include "Verbs.h"
 
 #include "espalier/Runtime/Core/Npy.h"
@@ -30,7 +31,7 @@ public:
     flags.add_option("--input", inputs, "Inputs: FILE.npy, or NAME=FILE.npy for each of several")->type_name("FILE");
     flags.add_flag("--random-inputs", randomInputs, "Standard-normal inputs");
     flags.add_option("-o,--output", output, "Where the first output goes (npy)")->type_name("FILE");
-    flags.add_option("--top", top, "Classes to show for each image")->capture_default_str()->check(CLI::PositiveNumber);
+    flags.add_option("--top", top, "Classes to show for each image")->capture_default_str()->check(atLeastOne());
     flags.add_flag("--json", json, "One JSON document on standard output");
   }
   int run() override;

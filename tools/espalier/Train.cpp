@@ -29,7 +29,7 @@ public:
   }
   void declare(CLI::App &flags) override {
     network.declare(flags);
-    flags.add_option("--recipe", recipeFile, "Recipe (TOML), see docs/recipes.md")->type_name("FILE");
+    flags.add_option("--recipe", recipeFile, "Recipe (TOML), see docs/reference/recipes.md")->type_name("FILE");
     flags.add_option("--set", overrides, "Recipe keys that differ, e.g. --set epochs=3")->type_name("KEY=VALUE");
     flags.add_option("--data", dataFolder, "Folder of the data set: IDX, CIFAR binary, or an image folder")
         ->required()

@@ -1,0 +1,49 @@
+//===- Nets.cpp - networks of the zoo, ready to be trained in float64 -----===//
+
+#include "Nets.h"
+
+#include "espalier/Frontend/DSL.h"
+#include "espalier/Pipelines/InitAll.h"
+
+#include "llvm/Support/MemoryBuffer.h"
+
+using namespace espalier;
+using namespace mlir;
+
+static DialectRegistry makeRegistry() {
+  DialectRegistry registry;
+  registerAllDialects(registry);
+  return registry;
+}
+
+integration::LoadedNet::LoadedNet(const std::string &name)
+    : name(name), context(makeRegistry(), MLIRContext::Threading::DISABLED) {
+  context.loadAllAvailableDialects();
+  SourceMgrDiagnosticHandler handler(sources, &context);
+  std::string path = std::string(ESPALIER_SOURCE_DIR) + "/examples/zoo/" + name + ".esp";
+  auto file = llvm::MemoryBuffer::getFile(path);
+  if (!file)
+    return;
+  // Gradients at 224 would take minutes in the reference evaluator.
+  std::string text = (*file)->getBuffer().str();
+  if (size_t at = text.find("224, 224"); at != std::string::npos)
+    text.replace(at, 8, "H, W");
+  sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBufferCopy(text, path), llvm::SMLoc());
+  ArchitectureOptions options;
+  options.losses = {"cross_entropy"};
+  module = parseArchitecture(sources, &context, options);
+  if (!module)
+    return;
+  // Dropout draws numbers of its own in each framework.
+  module->walk([](cg::DropoutOp dropout) { dropout.setRateAttr(Builder(dropout).getF64FloatAttr(0.0)); });
+}
+
+TrainingOptions integration::LoadedNet::trainingOptions(const golden::Golden &golden) const {
+  TrainingOptions options;
+  options.network = name;
+  options.loss = name + ".cross_entropy";
+  options.float64 = true;
+  std::string size = std::to_string(golden.size);
+  options.sizes = {"N=" + std::to_string(golden.batch), "H=" + size, "W=" + size};
+  return options;
+}

@@ -1,0 +1,37 @@
+//===- Nets.h - networks of the zoo, ready to be trained in float64 -*- C++ -*-===//
+
+#ifndef ESPALIER_TEST_UNIT_INTEGRATION_NETS_H
+#define ESPALIER_TEST_UNIT_INTEGRATION_NETS_H
+
+#include "Golden.h"
+
+#include "espalier/Pipelines/Step.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
+#include "llvm/Support/SourceMgr.h"
+
+namespace espalier::integration {
+
+struct Net {
+  const char *name;
+  uint64_t classes;
+};
+inline constexpr Net nets[] = {{"cifar_resnet20", 10}, {"mobilenet_v2", 1000}};
+
+/// A network of examples/zoo with cross-entropy as its loss, its image size open and its dropout off.
+struct LoadedNet {
+  explicit LoadedNet(const std::string &name);
+
+  /// Training in float64 with the batch and image size of a golden.
+  TrainingOptions trainingOptions(const golden::Golden &golden) const;
+
+  std::string name;
+  mlir::MLIRContext context;
+  llvm::SourceMgr sources;
+  mlir::OwningOpRef<mlir::ModuleOp> module; ///< null, and a message on stderr, when the file has errors
+};
+
+} // namespace espalier::integration
+
+#endif // ESPALIER_TEST_UNIT_INTEGRATION_NETS_H

@@ -22,7 +22,7 @@ public:
   const char *name() const override { return "compile"; }
   const char *summary() const override { return "Compile a network to a phase, or to an artifact (.espx)"; }
   const char *example() const override {
-    return "espalier compile examples/zoo/cifar_resnet20.esp --to kernels -o resnet20-kernels.mlir";
+    return "espalier compile examples/zoo/cifar_resnet20.esp --batch 1 --to kernels -o resnet20-kernels.mlir";
   }
   void declare(CLI::App &flags) override {
     network.declare(flags);

@@ -45,7 +45,9 @@ static void setFunctionAttributes(llvm::Module &module, const llvm::TargetMachin
 
 static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = tuning.SLPVectorization = tuning.LoopInterleaving = tuning.LoopUnrolling = true;
+  tuning.LoopVectorization = tuning.LoopInterleaving = tuning.LoopUnrolling = true;
+  // Kernels vectorize by their loops; packing scalars takes minutes on unrolled windows.
+  tuning.SLPVectorization = false;
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager components;

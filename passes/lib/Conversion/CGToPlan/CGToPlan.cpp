@@ -20,7 +20,7 @@ struct CGToPlan final : cg::impl::CGToPlanBase<CGToPlan> {
   void runOnOperation() override {
     KernelTable kernels(getOperation());
     for (GraphOp graph : llvm::make_early_inc_range(getOperation().getOps<GraphOp>())) {
-      if (failed(buildProgram(graph, kernels)))
+      if (failed(buildProgram(graph, kernels, forbidScalarContractions)))
         return signalPassFailure();
       graph.erase();
     }

@@ -37,9 +37,9 @@ struct FinalCopy {
 
 class ProgramBuilder {
 public:
-  ProgramBuilder(GraphOp graph, KernelTable &kernels)
-      : graph(graph), kernels(kernels), terminator(cast<ReturnOp>(graph.getBody().front().getTerminator())),
-        builder(graph) {}
+  ProgramBuilder(GraphOp graph, KernelTable &kernels, bool forbidLoops)
+      : graph(graph), kernels(kernels), forbidLoops(forbidLoops),
+        terminator(cast<ReturnOp>(graph.getBody().front().getTerminator())), builder(graph) {}
 
   LogicalResult build() {
     if (failed(collectRows()) || failed(assignResults()) || failed(planMemory()))
@@ -313,7 +313,8 @@ private:
       return failure();
     if (kernel->getParallelExtent() == 0)
       return success();
-    reportLoops(group);
+    if (failed(reportLoops(group)))
+      return failure();
 
     // Operands and results that share memory share a place of the kernel, when their types agree.
     SmallVector<Value> operands;
@@ -351,12 +352,18 @@ private:
 
   static StringAttr getScope(GroupOp group) { return group->getAttrOfType<StringAttr>(scopeAttrName); }
 
-  /// A contraction that the library could compute, or could if it were f32, has become loops.
-  void reportLoops(GroupOp group) {
-    for (Operation &op : group.getBody().front())
-      if (isLibraryContraction(&op))
-        remark::missed(op.getLoc(), remark::RemarkOpts::name("contraction-in-loops").category("cg-to-plan"))
-            << remark::reason("contraction runs as scalar loops") << remark::metric("Op", op.getName().getStringRef());
+  /// A contraction of an element type that the library takes has become loops.
+  LogicalResult reportLoops(GroupOp group) {
+    for (Operation &op : group.getBody().front()) {
+      if (!isa<Conv2dOp, Conv2dInputGradientOp, Conv2dFilterGradientOp, MatmulOp>(op) ||
+          !getTensorType(op.getResult(0)).getElementType().isF32())
+        continue;
+      if (forbidLoops)
+        return op.emitOpError("reaches scalar loops: no library call computes it");
+      remark::missed(op.getLoc(), remark::RemarkOpts::name("contraction-in-loops").category("cg-to-plan"))
+          << remark::reason("contraction runs as scalar loops") << remark::metric("Op", op.getName().getStringRef());
+    }
+    return success();
   }
 
   LogicalResult createLibraryRow(GroupOp group) {
@@ -533,6 +540,7 @@ private:
 
   GraphOp graph;
   KernelTable &kernels;
+  bool forbidLoops; // for contractions in f32
   ReturnOp terminator;
   OpBuilder builder;
   SmallVector<GroupOp> groups;
@@ -549,6 +557,6 @@ private:
 
 } // namespace
 
-LogicalResult espalier::cg::buildProgram(GraphOp graph, KernelTable &kernels) {
-  return ProgramBuilder(graph, kernels).build();
+LogicalResult espalier::cg::buildProgram(GraphOp graph, KernelTable &kernels, bool forbidScalarContractions) {
+  return ProgramBuilder(graph, kernels, forbidScalarContractions).build();
 }

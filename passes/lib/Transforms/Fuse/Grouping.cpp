@@ -135,7 +135,7 @@ bool Grouping::fits(Operation *op, FusionGroup &group) const {
   if (isPointwise(op))
     return (nonePost && shape == group.space) || (isReducing && allPost && shape == group.postSpace);
   if (isIndexed(op))
-    return !isReducing && shape == group.space;
+    return !isReducing && !group.hasIndexed && shape == group.space; // one unrolled window is enough for one kernel
   if (!isReduction(op))
     return false;
   if (isReducing)
@@ -289,7 +289,7 @@ bool Grouping::canMergeInto(const FusionGroup &producer, const FusionGroup &cons
   bool bothReduce = producer.kind == FusionGroup::Kind::Reduction && consumer.kind == FusionGroup::Kind::Reduction;
   bool anyReduces = producer.kind == FusionGroup::Kind::Reduction || consumer.kind == FusionGroup::Kind::Reduction;
   if ((bothReduce && producer.reducedDims != consumer.reducedDims) ||
-      (anyReduces && (producer.hasIndexed || consumer.hasIndexed)))
+      (anyReduces && (producer.hasIndexed || consumer.hasIndexed)) || (producer.hasIndexed && consumer.hasIndexed))
     return false;
   // What the consumer reads of the producer must be at hand at the same place of the same loops.
   for (Operation *op : consumer.ops)

@@ -1,0 +1,34 @@
+// RUN: espalier-opt %s --cg-fuse --cg-assign-layout --split-input-file | FileCheck %s
+
+// The image is copied once on the way in and once on the way out; what lies between follows the convolutions.
+// CHECK-LABEL: cg.graph @two_convs(
+// CHECK-SAME:    %[[X:.+]]: tensor<1x4x6x6xf32>,
+// CHECK:         %[[IN:.+]] = cg.group(%[[X]]) {candidates = ["loops"], layouts = [array<i64: 0, 2, 3, 1>]}
+// CHECK:         %[[A:.+]] = cg.group(%[[IN]], %{{.+}}) {candidates = ["library", "loops"], layouts = [array<i64: 0, 2, 3, 1>]}
+// CHECK:         %[[B:.+]] = cg.group(%[[A]]) {candidates = ["loops"], layouts = [array<i64: 0, 2, 3, 1>]}
+// CHECK:           cg.tanh
+// CHECK:         %[[C:.+]] = cg.group(%[[B]], %{{.+}}) {candidates = ["library", "loops"], layouts = [array<i64: 0, 2, 3, 1>]}
+// CHECK:         %[[OUT:.+]] = cg.group(%[[C]]) {candidates = ["loops"]}
+// CHECK:         cg.return %[[OUT]]
+cg.graph @two_convs(%x: tensor<1x4x6x6xf32>, %w: tensor<4x4x1x1xf32>) -> tensor<1x4x6x6xf32> {
+  %0 = cg.conv2d %x, %w : tensor<1x4x6x6xf32>, tensor<4x4x1x1xf32>
+  %1 = cg.tanh %0 : tensor<1x4x6x6xf32>
+  %2 = cg.conv2d %1, %w : tensor<1x4x6x6xf32>, tensor<4x4x1x1xf32>
+  cg.return %2 : tensor<1x4x6x6xf32>
+}
+
+// -----
+
+// Near miss: no library in float64, and no convolution at all.
+// CHECK-LABEL: cg.graph @float64(
+// CHECK-NOT:     layouts
+cg.graph @float64(%x: tensor<1x4x6x6xf64>, %w: tensor<4x4x1x1xf64>) -> tensor<1x4x6x6xf64> {
+  %0 = cg.conv2d %x, %w : tensor<1x4x6x6xf64>, tensor<4x4x1x1xf64>
+  cg.return %0 : tensor<1x4x6x6xf64>
+}
+// CHECK-LABEL: cg.graph @elementwise(
+// CHECK-NOT:     layouts
+cg.graph @elementwise(%x: tensor<1x4x6x6xf32>) -> tensor<1x4x6x6xf32> {
+  %0 = cg.tanh %x : tensor<1x4x6x6xf32>
+  cg.return %0 : tensor<1x4x6x6xf32>
+}

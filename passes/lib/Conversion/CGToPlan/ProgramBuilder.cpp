@@ -237,14 +237,8 @@ private:
   //===--------------------------------------------------------------------===//
 
   static std::string getName(DictionaryAttr attributes, StringRef fallback) {
-    auto get = [&](StringRef name) { return attributes ? attributes.getAs<StringAttr>(name) : StringAttr(); };
-    if (StringAttr path = get(pathAttrName)) {
-      StringAttr slot = get(slotAttrName);
-      return slot ? (path.getValue() + "#" + slot.getValue()).str() : path.str();
-    }
-    if (StringAttr name = get(GraphOp::getNameAttrName()))
-      return name.str();
-    return fallback.str();
+    std::string name = storageName(attributes);
+    return name.empty() ? fallback.str() : name;
   }
 
   void createArguments() {

@@ -44,7 +44,14 @@ file(WRITE "${CMAKE_BINARY_DIR}/EspalierCompilerHeaders.cpp" "")
 add_library(EspalierCompilerHeaders OBJECT "${CMAKE_BINARY_DIR}/EspalierCompilerHeaders.cpp")
 espalier_use_mlir(EspalierCompilerHeaders PUBLIC)
 target_compile_options(EspalierCompilerHeaders PRIVATE -fno-exceptions)
-target_precompile_headers(EspalierCompilerHeaders PRIVATE
+set(compiler_headers
   <mlir/IR/Builders.h> <mlir/IR/BuiltinAttributes.h> <mlir/IR/BuiltinTypes.h> <mlir/IR/Dialect.h>
   <mlir/IR/OpImplementation.h> <mlir/IR/PatternMatch.h> <mlir/Interfaces/FunctionInterfaces.h>
   <mlir/Interfaces/InferTypeOpInterface.h> <mlir/Interfaces/SideEffectInterfaces.h> <mlir/Pass/Pass.h>)
+target_precompile_headers(EspalierCompilerHeaders PRIVATE ${compiler_headers})
+# What the precompiled header depends on besides the flags, which ccache sees itself. The time tells packages apart.
+file(TIMESTAMP "${LLVM_LIBRARY_DIR}/libMLIR.so" mlir_time UTC)
+foreach(suffix pch gch)
+  file(CONFIGURE OUTPUT "${ESPALIER_PCH_HEADER}.${suffix}.sum"
+       CONTENT "@CMAKE_CXX_COMPILER_VERSION@ @LLVM_PACKAGE_VERSION@ @mlir_time@ @compiler_headers@\n" @ONLY)
+endforeach()

@@ -36,12 +36,12 @@ if(ESPALIER_SANITIZE)
 endif()
 
 # Objects are shared between build folders: ccache takes the precompiled header by a checksum that EspalierTargets.cmake
-# writes beside it, because its bytes, and the path that CMake passes, differ from folder to folder.
-set(ESPALIER_PCH_HEADER "${CMAKE_BINARY_DIR}/CMakeFiles/EspalierCompilerHeaders.dir/cmake_pch.hxx")
+# writes beside it, because its bytes differ from folder to folder, and so does the path that CMake passes with -Xclang.
+# Nothing else that matters is passed so.
 find_program(ESPALIER_CCACHE ccache)
 if(ESPALIER_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
       CCACHE_SLOPPINESS=pch_defines,time_macros CCACHE_NOHASHDIR=1
-      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_PCH_EXTSUM=1 CCACHE_IGNOREOPTIONS=${ESPALIER_PCH_HEADER} ${ESPALIER_CCACHE})
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_PCH_EXTSUM=1 CCACHE_IGNOREOPTIONS=-Xclang ${ESPALIER_CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
 endif()

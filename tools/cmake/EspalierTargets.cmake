@@ -52,6 +52,6 @@ target_precompile_headers(EspalierCompilerHeaders PRIVATE ${compiler_headers})
 # What the precompiled header depends on besides the flags, which ccache sees itself. The time tells packages apart.
 file(TIMESTAMP "${LLVM_LIBRARY_DIR}/libMLIR.so" mlir_time UTC)
 foreach(suffix pch gch)
-  file(CONFIGURE OUTPUT "${ESPALIER_PCH_HEADER}.${suffix}.sum"
+  file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/CMakeFiles/EspalierCompilerHeaders.dir/cmake_pch.hxx.${suffix}.sum"
        CONTENT "@CMAKE_CXX_COMPILER_VERSION@ @LLVM_PACKAGE_VERSION@ @mlir_time@ @compiler_headers@\n" @ONLY)
 endforeach()

@@ -21,7 +21,6 @@ constexpr size_t headerBytes = 32, checkedFrom = 16;
 constexpr int64_t placeAlignment = 64;
 /// Addresses are below 2^47: no sum of two sizes below this wraps.
 constexpr int64_t maxBytes = int64_t(1) << 46;
-constexpr size_t maxRank = 16;
 constexpr int maxDepth = 64;
 
 constexpr std::string_view roleNames[] = {"input", "parameter", "state", "slot", "hyper", "packed", "output"};
@@ -251,7 +250,7 @@ Place ManifestReader::readPlace(const json &object, const ProgramTable &program)
     return place;
   }
   place.dtype = *dtype;
-  place.shape = integers(object, "shape", maxRank, 0, maxBytes);
+  place.shape = integers(object, "shape", maxPlaceRank, 0, maxBytes);
   std::optional<int64_t> bytes = checkedByteSize(place.dtype, place.shape);
   if (!bytes || *bytes >= maxBytes) {
     fail(invalidInput("has more than 2^46 bytes: {}", formatType(place.dtype, place.shape)));

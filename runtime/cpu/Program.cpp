@@ -11,7 +11,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <unordered_map>
 
 using namespace espalier::rt;
@@ -245,6 +244,7 @@ Expected<Program> Program::create(std::shared_ptr<const Executable> executable, 
 }
 
 const ProgramTable &Program::table() const { return impl->table; }
+const Executable &Program::executable() const { return *impl->executable; }
 
 static std::optional<PlaceId> find(const std::unordered_map<std::string_view, PlaceId> &names, std::string_view name) {
   auto found = names.find(name);
@@ -357,24 +357,16 @@ Status Program::Impl::execute(size_t row) {
   return status.ok() ? Status() : std::move(status).in(describe(row));
 }
 
-Status Program::run(Span<double> rowSeconds) {
-  if (!rowSeconds.empty() && rowSeconds.size() != impl->table.rows.size())
-    return usageError("{} times for {} rows", rowSeconds.size(), impl->table.rows.size());
+Status Program::run(const std::function<void(size_t row)> &beforeRow) {
   useThreads(impl->threads);
   if (!impl->hasLibraryRows || !impl->isResolved || !impl->isPacked)
     if (Status status = prepare(); !status.ok())
       return status;
-
-  using Clock = std::chrono::steady_clock;
-  Clock::time_point start = rowSeconds.empty() ? Clock::time_point() : Clock::now();
   for (size_t i = 0; i < impl->table.rows.size(); ++i) {
+    if (beforeRow)
+      beforeRow(i);
     if (Status status = impl->execute(i); !status.ok())
       return status;
-    if (!rowSeconds.empty()) {
-      Clock::time_point now = Clock::now();
-      rowSeconds[i] = std::chrono::duration<double>(now - start).count();
-      start = now;
-    }
   }
   return {};
 }

@@ -3,6 +3,8 @@
 #include "Relayout.h"
 
 #include <algorithm>
+#include <array>
+#include <cassert>
 #include <cstring>
 
 using namespace espalier::rt;
@@ -17,8 +19,9 @@ template <typename CopyElement> static void forEachElement(const Place &argument
   size_t rank = argument.shape.size();
   if (std::find(argument.logical.begin(), argument.logical.end(), 0) != argument.logical.end())
     return;
+  assert(rank <= maxPlaceRank && "reading an artifact checks this");
   // Extent and both strides of every memory dimension.
-  std::vector<int64_t> extents(rank), memoryStrides(rank), logicalStrides(rank), rowMajor(rank), position(rank, 0);
+  std::array<int64_t, maxPlaceRank> extents, memoryStrides, logicalStrides, rowMajor, position{};
   int64_t memoryStride = 1, logicalStride = 1;
   for (size_t dim = rank; dim-- > 0;) {
     memoryStrides[dim] = memoryStride;

@@ -72,7 +72,10 @@ std::shared_ptr<const rt::Executable> espalier::tools::compileExecutable(ModuleO
   return *executable;
 }
 
+rt::Status espalier::tools::reported() { return {rt::StatusCode::InvalidInput, ""}; }
+
 int espalier::tools::report(const rt::Status &status) {
-  fmt::print(stderr, "error: {}\n", status.message());
+  if (!status.message().empty())
+    fmt::print(stderr, "error: {}\n", status.message());
   return status.exitCode();
 }

@@ -21,7 +21,10 @@ mlir::FailureOr<std::string> compileArtifact(mlir::ModuleOp module, const PhaseO
 std::shared_ptr<const rt::Executable> compileExecutable(mlir::ModuleOp module, const PhaseOptions &options,
                                                         const std::string &cpu);
 
-/// Prints `error: ...` and returns the exit code of a failure.
+/// A failure of the input whose messages are printed already.
+rt::Status reported();
+
+/// Prints `error: ...`, unless that is done already, and returns the exit code of a status; 0 for success.
 int report(const rt::Status &status);
 
 } // namespace espalier::tools

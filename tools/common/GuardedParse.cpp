@@ -7,7 +7,6 @@
 #include "mlir/Parser/Parser.h"
 #include "llvm/Support/Errno.h"
 #include "llvm/Support/SourceMgr.h"
-#include "llvm/Support/WithColor.h"
 
 #include <csignal>
 #include <cstring>
@@ -16,10 +15,14 @@
 #include <unistd.h>
 
 using namespace mlir;
+using namespace espalier;
 
 /// Memory and processor time beyond which input counts as hostile: far above what a file of a gigabyte takes.
 static constexpr rlim_t maxChildBytes = rlim_t(16) << 30;
 static constexpr rlim_t maxChildSeconds = 60;
+/// Later passes, printers and destructors may take more stack for the same nesting than the parser; they have the usual
+/// 8 MiB.
+static constexpr rlim_t maxChildStackBytes = rlim_t(2) << 20;
 
 static void limit(int resource, rlim_t value) {
   struct rlimit current;
@@ -38,6 +41,7 @@ static void limit(int resource, rlim_t value) {
   limit(RLIMIT_AS, maxChildBytes);
 #endif
   limit(RLIMIT_CPU, maxChildSeconds);
+  limit(RLIMIT_STACK, maxChildStackBytes);
   if (!freopen("/dev/null", "w", stderr))
     _exit(0);
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
@@ -50,19 +54,16 @@ static void limit(int resource, rlim_t value) {
   _exit(0);
 }
 
-LogicalResult espalier::tools::parseInChildFirst(llvm::MemoryBufferRef buffer, const DialectRegistry &registry) {
+rt::Status espalier::tools::parseInChildFirst(llvm::MemoryBufferRef buffer, const DialectRegistry &registry) {
   pid_t child = fork();
   if (child == 0)
     parseAndExit(buffer, registry);
+  std::string file = buffer.getBufferIdentifier().str();
   int status = 0;
-  if (child < 0 || waitpid(child, &status, 0) != child) {
-    llvm::WithColor::error() << buffer.getBufferIdentifier()
-                             << ": cannot start a process to parse it in: " << llvm::sys::StrError() << "\n";
-    return failure();
-  }
+  if (child < 0 || waitpid(child, &status, 0) != child)
+    return rt::environmentError("{}: cannot start a process to parse it in: {}", file, llvm::sys::StrError());
   if (!WIFSIGNALED(status))
-    return success();
-  llvm::WithColor::error() << buffer.getBufferIdentifier() << ": the MLIR parser died on this input ("
-                           << strsignal(WTERMSIG(status)) << "); the file is damaged or nests too deeply\n";
-  return failure();
+    return {};
+  return rt::invalidInput("{}: the MLIR parser died on this input ({}); the file is damaged or nests too deeply", file,
+                          strsignal(WTERMSIG(status)));
 }

@@ -1,5 +1,6 @@
 //===- espalier-opt.cpp - run passes on architecture files and MLIR -------===//
 
+#include "../common/Compile.h"
 #include "../common/ModuleFile.h"
 
 #include "espalier/Analysis/OpCoverage.h"
@@ -31,8 +32,8 @@ int main(int argc, char **argv) {
     return 0;
   }
   auto buffer = espalier::tools::openModuleFile(input, registry);
-  if (failed(buffer))
-    return 1;
+  if (!buffer)
+    return espalier::tools::report(buffer.status());
   std::string error;
   std::unique_ptr<llvm::ToolOutputFile> file = mlir::openOutputFile(output, &error);
   if (!file) {

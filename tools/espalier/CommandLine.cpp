@@ -1,6 +1,8 @@
 //===- CommandLine.cpp - verbs, flags, exit codes -------------------------===//
 
 #include "CommandLine.h"
+
+#include "../common/Compile.h"
 #include "Verb.h"
 
 #include "llvm/ADT/StringRef.h"
@@ -8,7 +10,9 @@
 
 #include <fmt/core.h>
 
+#include <csignal>
 #include <iostream>
+#include <unistd.h>
 
 using namespace espalier::tools;
 
@@ -40,41 +44,64 @@ static int reportUsage(const std::string &message, const std::string &suggestion
   return UsageFault;
 }
 
+/// The first word on the command line that the verb does not know, with what it was likely meant to be.
+static std::optional<int> reportExtras(const CLI::App &command) {
+  for (const std::string &extra : command.remaining())
+    return reportUsage(fmt::format("'espalier {}' takes no '{}'", command.get_name(), extra),
+                       nearest(extra.substr(0, extra.find('=')), flagNames(command)));
+  return std::nullopt;
+}
+
+/// The verb on the command line, or null.
+static const CLI::App *parsedVerb(const CLI::App &app) {
+  std::vector<const CLI::App *> verbs = app.get_subcommands([](const CLI::App *verb) { return verb->parsed(); });
+  return verbs.empty() ? nullptr : verbs.front();
+}
+
 int espalier::tools::runCommandLine(int argc, char **argv) {
   llvm::sys::PrintStackTraceOnErrorSignal(argv[0]);
+  std::signal(SIGINT, [](int) { _exit(Interrupted); });
   CLI::App app("Espalier, a compiler for neural architectures", "espalier");
   app.set_version_flag("--version", "espalier " ESPALIER_VERSION);
   app.set_help_all_flag("--help-all", "Help of all verbs");
   app.require_subcommand(0, 1);
+  app.allow_extras(); // reported below, with a suggestion
 
   std::vector<std::unique_ptr<Verb>> verbs = createVerbs();
   std::vector<std::string> names;
   for (const std::unique_ptr<Verb> &verb : verbs) {
     CLI::App *command = app.add_subcommand(verb->name(), verb->summary());
     command->footer(fmt::format("Example:\n  {}", verb->example()));
-    command->allow_extras(); // reported below, with a suggestion
-    verb->declare(*command);
+    command->allow_extras();
+    verb->declareAll(*command);
     names.push_back(verb->name());
   }
 
-  if (argc > 1 && argv[1][0] != '-' && std::find(names.begin(), names.end(), argv[1]) == names.end())
-    return reportUsage(fmt::format("unknown verb '{}'", argv[1]), nearest(argv[1], names));
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success &request) { // --help, --version
     return app.exit(request);
   } catch (const CLI::ParseError &error) {
+    // A misspelt flag explains a missing one.
+    if (const CLI::App *command = parsedVerb(app))
+      if (std::optional<int> code = reportExtras(*command))
+        return *code;
     return reportUsage(error.what(), "");
   }
-  for (const std::unique_ptr<Verb> &verb : verbs) {
-    const CLI::App &command = *app.get_subcommand(verb->name());
-    if (!command.parsed())
-      continue;
-    for (const std::string &extra : command.remaining())
-      return reportUsage(fmt::format("'espalier {}' takes no '{}'", verb->name(), extra),
-                         nearest(extra, flagNames(command)));
-    return verb->run();
+  const CLI::App *command = parsedVerb(app);
+  for (const std::string &extra : app.remaining()) {
+    bool isFlag = extra[0] == '-';
+    return reportUsage(fmt::format("unknown {} '{}'", isFlag ? "flag" : "verb", extra),
+                       nearest(extra, isFlag ? flagNames(app) : names));
   }
-  std::cout << app.help();
-  return argc > 1 ? UsageFault : Done;
+  if (!command) {
+    std::cout << app.help();
+    return argc > 1 ? UsageFault : Done;
+  }
+  if (std::optional<int> code = reportExtras(*command))
+    return *code;
+  for (const std::unique_ptr<Verb> &verb : verbs)
+    if (verb->name() == command->get_name())
+      return report(verb->run());
+  return UsageFault;
 }

@@ -1,16 +1,12 @@
 //===- Cost.cpp - espalier cost -------------------------------------------===//
 
+#include "../common/Compile.h"
 #include "Network.h"
 #include "Options.h"
+#include "Pricing.h"
 #include "Verbs.h"
 
-#include "espalier/Analysis/CostAnalysis.h"
-#include "espalier/Pipelines/Step.h"
-#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/FileUtilities.h"
-
-#include <fmt/core.h>
 
 using namespace mlir;
 using namespace espalier;
@@ -38,13 +34,9 @@ public:
     flags.add_flag("--json", json, "One JSON document, with a row for every op");
     flags.add_option("-o,--output", output, "Write to a file")->type_name("FILE");
   }
-  int run() override;
+  rt::Status run() override;
 
 private:
-  /// Completes the bindings: a batch that nothing binds is 1. False when a size is unknown or has no number.
-  bool bindSizes(cg::GraphOp graph);
-  /// Prices one step that trains `graph`, in its module, which has the graph of the loss.
-  FailureOr<CostReport> priceStep(cg::GraphOp graph);
   void write(llvm::raw_ostream &os, const CostReport &report, const CostReport *step) const;
 
   NetworkFlags net;
@@ -55,62 +47,11 @@ private:
   std::string loss = "cross_entropy";
   cg::OptimizerKind optimizer = cg::OptimizerKind::SGD;
   bool json = false;
-  std::string output = "-";
-  SmallVector<std::string> sizes; // NAME=NUMBER
+  std::string output;
+  SizeBindings sizes;
 };
 
-bool Cost::bindSizes(cg::GraphOp graph) {
-  llvm::SetVector<StringRef> symbols;
-  bool anonymous = false;
-  for (BlockArgument argument : graph.getArguments()) {
-    auto dims = graph.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), cg::GraphOp::getDimsAttrName());
-    if (!dims)
-      anonymous |= !cast<RankedTensorType>(argument.getType()).hasStaticShape();
-    else
-      for (StringAttr dim : dims.getAsRange<StringAttr>())
-        if (!llvm::isDigit(dim.getValue().front()))
-          symbols.insert(dim.getValue());
-  }
-  std::string known = symbols.empty() ? "none" : llvm::join(symbols, ", ");
-  for (const std::string &binding : net.sizes()) {
-    auto [symbol, number] = StringRef(binding).split('=');
-    if (int64_t value; number.getAsInteger(10, value) || value < 1) {
-      fmt::print(stderr, "error: expected a size as NAME=NUMBER with a number of at least 1, but got '{}'\n", binding);
-      return false;
-    }
-    if (!symbols.remove(symbol)) {
-      fmt::print(stderr, "error: '{}' has no size '{}'; its sizes are: {}\n", graph.getSymName().str(), symbol.str(),
-                 known);
-      return false;
-    }
-    sizes.push_back(binding);
-  }
-  if (symbolic)
-    return true;
-  if (symbols.remove("N"))
-    sizes.push_back("N=1");
-  if (anonymous || !symbols.empty()) {
-    fmt::print(stderr, "error: size '{0}' of '{1}' has no number; give it one with --bind, or use --symbolic\n",
-               symbols.empty() ? "?" : symbols.front().str(), graph.getSymName().str());
-    return false;
-  }
-  return true;
-}
-
-FailureOr<CostReport> Cost::priceStep(cg::GraphOp graph) {
-  TrainingOptions options;
-  options.network = graph.getSymName().str();
-  options.loss = options.network + "." + loss;
-  options.optimizer.kind = optimizer;
-  options.optimizer.momentum = 0.9;
-  options.sizes.assign(sizes.begin(), sizes.end());
-  OwningOpRef<ModuleOp> module(cast<ModuleOp>(graph->getParentOp()->clone()));
-  PassManager manager(graph.getContext());
-  buildTrainingGraphPipeline(manager, options);
-  if (failed(manager.run(*module)))
-    return failure();
-  return computeCost(cast<FunctionOpInterface>(*module->lookupSymbol<cg::GraphOp>("step")));
-}
+} // namespace
 
 void Cost::write(llvm::raw_ostream &os, const CostReport &report, const CostReport *step) const {
   if (!json) {
@@ -132,7 +73,7 @@ void Cost::write(llvm::raw_ostream &os, const CostReport &report, const CostRepo
       for (StringRef binding : sizes) {
         auto [symbol, number] = binding.split('=');
         int64_t value = 0;
-        number.getAsInteger(10, value); // checked in bindSizes
+        number.getAsInteger(10, value); // NetworkFlags::bindSizes has checked it
         document.attribute(symbol, value);
       }
     });
@@ -143,50 +84,37 @@ void Cost::write(llvm::raw_ostream &os, const CostReport &report, const CostRepo
   os << "\n";
 }
 
-int Cost::run() {
+rt::Status Cost::run() {
   Network network;
-  if (failed(network.load(net.file, train ? std::vector<std::string>{loss} : std::vector<std::string>())))
-    return InputFault;
-  FailureOr<cg::GraphOp> graph = network.choose(net.arch);
-  if (failed(graph))
-    return InputFault;
-  if (!bindSizes(*graph))
-    return UsageFault;
-  if (!sizes.empty()) {
-    cg::BindSizesOptions options;
-    options.sizes.assign(sizes.begin(), sizes.end());
-    PassManager manager(&network.context());
-    manager.addPass(cg::createBindSizes(options));
-    if (failed(manager.run(network.module())))
-      return InputFault;
-  }
-  FailureOr<CostReport> report = computeCost(cast<FunctionOpInterface>(graph->getOperation()));
-  if (failed(report))
-    return InputFault;
+  if (rt::Status s = network.load(net.file, train ? std::vector<std::string>{loss} : std::vector<std::string>());
+      !s.ok())
+    return s;
+  rt::Expected<cg::GraphOp> graph = network.choose(net.arch);
+  if (!graph)
+    return graph.takeStatus();
+  rt::Expected<SizeBindings> bound = net.bindSizes(*graph, /*mayStayOpen=*/symbolic);
+  if (!bound)
+    return bound.takeStatus();
+  sizes = *std::move(bound);
+  FailureOr<CostReport> forward = priceForward(*graph, sizes);
+  if (failed(forward))
+    return reported();
   FailureOr<CostReport> step = failure();
   if (train) {
-    step = priceStep(*graph);
+    TrainingOptions options;
+    options.network = graph->getSymName().str();
+    options.loss = options.network + "." + loss;
+    options.optimizer.kind = optimizer;
+    options.optimizer.momentum = 0.9;
+    options.sizes = sizes;
+    step = priceStep(network.module(), options);
     if (failed(step))
-      return InputFault;
+      return reported();
   }
-  // A file is written under another name first and takes its name when it is whole.
-  llvm::Error error = llvm::writeToOutput(output, [&](llvm::raw_ostream &os) -> llvm::Error {
-    write(os, *report, succeeded(step) ? &*step : nullptr);
-    os.flush();
-    if (output == "-" && llvm::outs().has_error()) {
-      std::error_code code = llvm::outs().error();
-      llvm::outs().clear_error(); // else the stream ends the process
-      return llvm::errorCodeToError(code);
-    }
-    return llvm::Error::success();
-  });
-  if (error) {
-    fmt::print(stderr, "error: cannot write '{}': {}\n", output, llvm::toString(std::move(error)));
-    return EnvironmentFault;
-  }
-  return Done;
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  write(os, *forward, succeeded(step) ? &*step : nullptr);
+  return writeResult(output, text);
 }
-
-} // namespace
 
 std::unique_ptr<Verb> espalier::tools::createCostVerb() { return std::make_unique<Cost>(); }

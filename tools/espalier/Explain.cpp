@@ -1,6 +1,5 @@
 //===- Explain.cpp - espalier explain -------------------------------------===//
 
-#include "../common/Compile.h"
 #include "Inference.h"
 #include "Verbs.h"
 
@@ -14,15 +13,17 @@ class Explain final : public Verb {
 public:
   const char *name() const override { return "explain"; }
   const char *summary() const override { return "Show which kernel runs each part of a network"; }
-  const char *example() const override { return "espalier explain examples/zoo/cifar_resnet20.esp --random-weights"; }
+  const char *example() const override { return "espalier explain examples/zoo/cifar_resnet20.esp"; }
   void declare(CLI::App &flags) override {
     inference.declare(flags);
-    flags.add_flag("--json", json, "One JSON document on standard output");
+    flags.add_flag("--json", json, "One JSON document");
+    flags.add_option("-o,--output", output, "Write to a file")->type_name("FILE");
   }
-  int run() override;
+  rt::Status run() override;
 
 private:
   InferenceFlags inference;
+  std::string output;
   bool json = false;
 };
 } // namespace
@@ -42,40 +43,36 @@ static std::string operandTypes(const rt::ProgramTable &table, const rt::Row &ro
   return types;
 }
 
-int Explain::run() {
-  rt::Expected<Inference> network = compileInference(inference);
+rt::Status Explain::run() {
+  rt::Expected<Inference> network = compileInference(inference, console, /*weightsMatter=*/false);
   if (!network)
-    return report(network.status());
+    return network.takeStatus();
   rt::Program &forward = network->session->forward();
   // The library chooses its implementations when a program is prepared, which wants inputs.
   if (rt::Status s = writeRandomInputs(*network->session, inference.seed); !s.ok())
-    return report(s);
+    return s;
   if (rt::Status s = forward.prepare(); !s.ok())
-    return report(s);
+    return s;
   const rt::ProgramTable &table = forward.table();
   nlohmann::json document = nlohmann::json::array();
+  std::string text;
   for (size_t i = 0; i < table.rows.size(); ++i) {
     const rt::Row &row = table.rows[i];
-    if (json) {
-      document.push_back({{"row", i},
-                          {"operation", std::string(rt::operationName(row))},
-                          {"implementation", forward.describeRow(i)},
-                          {"operands", operandTypes(table, row)},
-                          {"scope", row.scope},
-                          {"location", row.location},
-                          {"reason", reason(row)}});
-      continue;
-    }
-    fmt::print("{:4}  {:<10} {}\n      {}\n      {}{}{}\n", i, rt::operationName(row), forward.describeRow(i),
-               operandTypes(table, row), row.scope, row.scope.empty() || row.location.empty() ? "" : " at ",
-               row.location);
+    document.push_back({{"row", i},
+                        {"operation", std::string(rt::operationName(row))},
+                        {"implementation", forward.describeRow(i)},
+                        {"operands", operandTypes(table, row)},
+                        {"scope", row.scope},
+                        {"location", row.location},
+                        {"reason", reason(row)}});
+    text += fmt::format("{:4}  {:<10} {}\n      {}\n      {}{}{}\n", i, rt::operationName(row), forward.describeRow(i),
+                        operandTypes(table, row), row.scope, row.scope.empty() || row.location.empty() ? "" : " at ",
+                        row.location);
   }
-  if (json)
-    fmt::print("{}\n", document.dump());
-  else
-    fmt::print("{} rows, arena {:.2f} MiB, code for {}\n", table.rows.size(),
-               static_cast<double>(table.arenaBytes) / (1 << 20), network->executable->artifact().cpu);
-  return Done;
+  text += fmt::format("{} rows, arena {:.2f} MiB, code for {}\n", table.rows.size(),
+                      static_cast<double>(table.arenaBytes) / (1 << 20), network->executable->artifact().cpu);
+  auto replace = nlohmann::json::error_handler_t::replace;
+  return writeResult(output, json ? document.dump(-1, ' ', false, replace) + "\n" : text);
 }
 
 std::unique_ptr<Verb> espalier::tools::createExplainVerb() { return std::make_unique<Explain>(); }

@@ -3,8 +3,9 @@
 #include "Inference.h"
 
 #include "../common/Compile.h"
+#include "Options.h"
 
-#include "espalier/Pipelines/Step.h"
+#include "espalier/Runtime/Core/File.h"
 #include "espalier/Runtime/Train/Initializer.h"
 
 #include <chrono>
@@ -14,37 +15,12 @@ using namespace espalier::tools;
 
 void InferenceFlags::declare(CLI::App &flags) {
   network.declare(flags);
+  flags.get_option("NET")->description("Architecture file (.esp), MLIR (.mlir, .mlirbc) or artifact (.espx)");
+  target.declare(flags);
   CLI::Option *file = flags.add_option("--weights", weights, "Weights (safetensors)")->type_name("FILE");
   flags.add_flag("--random-weights", randomWeights, "Draw weights from their initialisers")->excludes(file);
   flags.add_option("--seed", seed, "Seed of random weights and inputs")->capture_default_str();
-  flags.add_option("--threads", threads, "Threads (default: one for each processor)");
-  flags.add_option("--cpu", cpu, "Processor to make code for: host, x86-64-v3, znver4, ...")->capture_default_str();
-  flags.add_option("--precision", precision, "Element type of the computation")
-      ->check(CLI::IsMember({"f32", "f64"}))
-      ->capture_default_str();
-}
-
-/// Symbolic sizes of the graph that no flag binds: the batch N becomes 1, others are an error.
-static mlir::LogicalResult bindOpenSizes(cg::GraphOp graph, std::vector<std::string> &sizes) {
-  std::vector<std::string> open;
-  for (unsigned i = 0; i < graph.getNumArguments(); ++i) {
-    auto dims = graph.getArgAttrOfType<mlir::ArrayAttr>(i, cg::GraphOp::getDimsAttrName());
-    auto type = mlir::cast<mlir::RankedTensorType>(graph.getArgumentTypes()[i]);
-    for (int64_t d = 0; d < type.getRank(); ++d) {
-      if (!type.isDynamicDim(d))
-        continue;
-      std::string name = dims ? mlir::cast<mlir::StringAttr>(dims[d]).str() : "?";
-      bool bound = llvm::any_of(sizes, [&](llvm::StringRef size) { return size.split('=').first == name; });
-      if (!bound && !llvm::is_contained(open, name))
-        open.push_back(name);
-    }
-  }
-  for (const std::string &name : open) {
-    if (name != "N")
-      return graph.emitError("has the open size '") << name << "'; give it a number with --bind " << name << "=...";
-    sizes.push_back("N=1");
-  }
-  return mlir::success();
+  flags.add_option("--threads", threads, "Threads (default: one for each processor)")->check(atLeastOne());
 }
 
 static rt::InferenceSession::WeightSource fromFile(const InferenceFlags &flags, const WeightsFile &file) {
@@ -76,38 +52,65 @@ static rt::InferenceSession::WeightSource fromInitializers(const InferenceFlags 
       };
 }
 
-rt::Expected<Inference> espalier::tools::compileInference(const InferenceFlags &flags) {
-  if (flags.weights.empty() && !flags.randomWeights)
-    return rt::usageError("give --weights FILE, or --random-weights");
-  auto start = std::chrono::steady_clock::now();
-  Network network;
-  if (failed(network.load(flags.network.file)))
-    return rt::invalidInput("{} could not be read", flags.network.file);
-  mlir::FailureOr<cg::GraphOp> graph = network.choose(flags.network.arch);
-  if (failed(graph))
-    return rt::invalidInput("no network was chosen");
-  InferenceOptions options;
-  options.network = graph->getSymName().str();
-  options.sizes = flags.network.sizes();
-  options.float64 = flags.precision == "f64";
-  if (failed(bindOpenSizes(*graph, options.sizes)))
-    return rt::invalidInput("the network has open sizes");
+static rt::Status loadArtifact(const InferenceFlags &flags, Inference &result) {
+  if (flags.network.areGiven() || flags.target.areGiven())
+    return rt::usageError("{} is compiled already: its architecture, sizes, processor and precision are fixed",
+                          flags.network.file);
+  constexpr uint64_t maxBytes = uint64_t(4) << 30;
+  rt::Expected<std::vector<uint8_t>> bytes = rt::readFile(flags.network.file, maxBytes);
+  if (!bytes)
+    return bytes.takeStatus();
+  auto executable = rt::Executable::load(*bytes);
+  if (!executable)
+    return executable.takeStatus().in(flags.network.file);
+  result.executable = *std::move(executable);
+  return {};
+}
 
-  Inference result;
+static rt::Status compileNetwork(const InferenceFlags &flags, Inference &result) {
+  result.network = std::make_unique<Network>();
+  if (rt::Status s = result.network->load(flags.network.file); !s.ok())
+    return s;
+  rt::Expected<cg::GraphOp> graph = result.network->choose(flags.network.arch);
+  if (!graph)
+    return graph.takeStatus();
+  rt::Expected<SizeBindings> sizes = flags.network.bindSizes(*graph);
+  if (!sizes)
+    return sizes.takeStatus();
+  result.graph = *graph;
+  result.sizes = *std::move(sizes);
+  InferenceOptions options;
+  options.network = result.graph.getSymName().str();
+  options.sizes = result.sizes;
+  options.float64 = flags.target.isFloat64();
   PhaseOptions phases;
   phases.toStep = [&](mlir::OpPassManager &manager) { buildInferenceStepPipeline(manager, options); };
   phases.prepareWeights = true;
-  result.executable = compileExecutable(network.module(), phases, flags.cpu);
-  if (!result.executable)
-    return rt::invalidInput("the network could not be compiled");
+  result.executable = compileExecutable(result.network->module(), phases, flags.target.cpu);
+  return result.executable ? rt::Status() : reported();
+}
+
+rt::Expected<Inference> espalier::tools::compileInference(const InferenceFlags &flags, const Console &console,
+                                                          bool weightsMatter) {
+  if (weightsMatter && flags.weights.empty() && !flags.randomWeights)
+    return rt::usageError("give --weights FILE, or --random-weights");
+  if (rt::Status s = flags.target.check(); !s.ok())
+    return s;
+  auto start = std::chrono::steady_clock::now();
+  Inference result;
+  bool isArtifact = llvm::StringRef(flags.network.file).ends_with(".espx");
+  if (rt::Status s = isArtifact ? loadArtifact(flags, result) : compileNetwork(flags, result); !s.ok())
+    return s;
   result.compileSeconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  console.detail("{} {} in {:.0f} ms, for {}", isArtifact ? "loaded" : "compiled", flags.network.file,
+                 1e3 * result.compileSeconds, result.executable->artifact().cpu);
 
   WeightsFile file;
   rt::InitializerTable initializers;
-  if (flags.randomWeights) {
+  if (flags.weights.empty()) {
     rt::Expected<rt::InitializerTable> table = rt::parseInitializers(result.executable->artifact().metadata);
     if (!table)
-      return table.takeStatus();
+      return table.takeStatus().in(flags.network.file);
     initializers = std::move(*table);
   } else {
     rt::Expected<WeightsFile> read = WeightsFile::read(flags.weights);
@@ -115,9 +118,10 @@ rt::Expected<Inference> espalier::tools::compileInference(const InferenceFlags &
       return read.takeStatus();
     file = std::move(*read);
     result.preprocessing = file.preprocessing;
+    console.detail("read {} tensors from {}", file.tensors.size(), flags.weights);
   }
   rt::Expected<rt::InferenceSession> session = rt::InferenceSession::create(
-      result.executable, flags.randomWeights ? fromInitializers(flags, initializers) : fromFile(flags, file),
+      result.executable, flags.weights.empty() ? fromInitializers(flags, initializers) : fromFile(flags, file),
       flags.threads);
   if (!session)
     return session.takeStatus();

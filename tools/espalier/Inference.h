@@ -3,7 +3,9 @@
 #ifndef ESPALIER_TOOLS_ESPALIER_INFERENCE_H
 #define ESPALIER_TOOLS_ESPALIER_INFERENCE_H
 
+#include "Console.h"
 #include "Network.h"
+#include "Target.h"
 #include "WeightsFile.h"
 
 #include "espalier/Runtime/Program/Session.h"
@@ -13,27 +15,31 @@ namespace espalier::tools {
 /// The flags of verbs that run a network.
 struct InferenceFlags {
   NetworkFlags network;
+  TargetFlags target;
   std::string weights;
   bool randomWeights = false;
   uint64_t seed = 0;
   int threads = 0;
-  std::string cpu = "host";
-  std::string precision = "f32";
 
   void declare(CLI::App &flags);
 };
 
-/// A session and where its weights came from.
+/// A session and where it came from.
 struct Inference {
   std::optional<rt::InferenceSession> session;
   std::shared_ptr<const rt::Executable> executable;
   std::optional<Preprocessing> preprocessing;
   double compileSeconds = 0.0; ///< from the file to the loaded code
+
+  /// The network, the chosen graph and its sizes; null for an artifact, which is compiled already.
+  std::unique_ptr<Network> network;
+  cg::GraphOp graph;
+  SizeBindings sizes;
 };
 
-/// Compiles the network for inference and loads its weights. Sizes that the flags leave open are set to 1 for the
-/// batch; any other open size is an error. Prints errors; the failure is the exit code.
-rt::Expected<Inference> compileInference(const InferenceFlags &flags);
+/// Compiles the network for inference, or loads the artifact that it is (.espx), and gives it weights: from the file
+/// that the flags name, else drawn from the initialisers. `weightsMatter`: without either flag that is a usage error.
+rt::Expected<Inference> compileInference(const InferenceFlags &flags, const Console &console, bool weightsMatter);
 
 /// Gives every input standard-normal numbers (zeros where it holds integers), the same for equal names and seed.
 rt::Status writeRandomInputs(rt::InferenceSession &session, uint64_t seed);

@@ -6,11 +6,17 @@
 
 #include "espalier/Pipelines/InitAll.h"
 
-#include <fmt/core.h>
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 using namespace espalier;
 using namespace espalier::tools;
+
+//===----------------------------------------------------------------------===//
+// Sizes
+//===----------------------------------------------------------------------===//
 
 void NetworkFlags::declare(CLI::App &flags) {
   flags.add_option("NET", file, "Architecture file (.esp) or MLIR (.mlir, .mlirbc)")->required();
@@ -21,12 +27,63 @@ void NetworkFlags::declare(CLI::App &flags) {
   flags.add_option("--batch", batch, "Short for --bind N=BATCH")->type_name("BATCH");
 }
 
-std::vector<std::string> NetworkFlags::sizes() const {
-  std::vector<std::string> all = bindings;
+namespace {
+/// Symbolic sizes of a graph's inputs, in order of appearance.
+struct OpenSizes {
+  llvm::SetVector<StringRef> names;
+  bool hasAnonymous = false; ///< an extent `?` without a name
+
+  explicit OpenSizes(cg::GraphOp graph) {
+    for (BlockArgument argument : graph.getArguments()) {
+      auto dims = graph.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), cg::GraphOp::getDimsAttrName());
+      if (!dims) {
+        hasAnonymous |= !cast<RankedTensorType>(argument.getType()).hasStaticShape();
+        continue;
+      }
+      for (StringAttr dim : dims.getAsRange<StringAttr>())
+        if (!dim.empty() && !llvm::isDigit(dim.getValue().front()))
+          names.insert(dim.getValue());
+    }
+  }
+};
+} // namespace
+
+rt::Expected<SizeBindings> NetworkFlags::bindSizes(cg::GraphOp graph, bool mayStayOpen) const {
+  SizeBindings given = bindings;
   if (batch)
-    all.push_back(fmt::format("N={}", *batch));
-  return all;
+    given.push_back(fmt::format("N={}", *batch));
+  OpenSizes sizes(graph);
+  std::string arch = graph.getSymName().str();
+  std::string known = sizes.names.empty() ? "none" : llvm::join(sizes.names, ", ");
+  SizeBindings result;
+  llvm::StringSet<> bound;
+  for (const std::string &binding : given) {
+    auto [name, number] = StringRef(binding).split('=');
+    if (int64_t value; number.getAsInteger(10, value) || value < 1)
+      return rt::usageError("expected a size as NAME=NUMBER with a number of at least 1, but got '{}'", binding);
+    if (!bound.insert(name).second)
+      return rt::usageError("size '{}' is given twice", name.str());
+    if (!sizes.names.contains(name))
+      return rt::usageError("'{}' has no size '{}'; its sizes are: {}", arch, name.str(), known);
+    result.push_back(binding);
+  }
+  if (mayStayOpen)
+    return result;
+  for (StringRef name : sizes.names) {
+    if (bound.contains(name))
+      continue;
+    if (name != "N")
+      return rt::usageError("size '{0}' of '{1}' has no number; give it one with --bind {0}=NUMBER", name.str(), arch);
+    result.push_back("N=1");
+  }
+  if (sizes.hasAnonymous)
+    return rt::usageError("'{}' has a size without a name, which no flag can give a number", arch);
+  return result;
 }
+
+//===----------------------------------------------------------------------===//
+// Network
+//===----------------------------------------------------------------------===//
 
 static DialectRegistry makeRegistry() {
   DialectRegistry registry;
@@ -42,14 +99,18 @@ Network::Network()
 }
 Network::~Network() = default;
 
-LogicalResult Network::load(const std::string &file, std::vector<std::string> losses) {
+rt::Status Network::load(const std::string &file, std::vector<std::string> losses) {
   ArchitectureOptions options;
   options.losses = std::move(losses);
-  loaded = loadModule(file, options, sources, mlirContext);
-  return success(static_cast<bool>(loaded));
+  fileName = file;
+  rt::Expected<OwningOpRef<ModuleOp>> module = loadModule(file, options, sources, mlirContext);
+  if (!module)
+    return module.takeStatus();
+  loaded = *std::move(module);
+  return {};
 }
 
-FailureOr<cg::GraphOp> Network::choose(const std::string &arch) {
+rt::Expected<cg::GraphOp> Network::choose(const std::string &arch) {
   SmallVector<cg::GraphOp> candidates;
   std::string list;
   for (cg::GraphOp graph : loaded->getOps<cg::GraphOp>()) {
@@ -61,13 +122,11 @@ FailureOr<cg::GraphOp> Network::choose(const std::string &arch) {
     candidates.push_back(graph);
     list += (list.empty() ? "" : ", ") + graph.getSymName().str();
   }
-  if (arch.empty() && candidates.size() == 1)
-    return candidates.front();
+  if (candidates.empty())
+    return rt::invalidInput("{} has no architecture", fileName);
   if (!arch.empty())
-    loaded->emitError("has no architecture '") << arch << "'; it has: " << (list.empty() ? "none" : list);
-  else if (candidates.empty())
-    loaded->emitError("has no architecture");
-  else
-    loaded->emitError("has several architectures; choose one with --arch: ") << list;
-  return failure();
+    return rt::usageError("{} has no architecture '{}'; it has: {}", fileName, arch, list);
+  if (candidates.size() > 1)
+    return rt::usageError("{} has several architectures; choose one with --arch: {}", fileName, list);
+  return candidates.front();
 }

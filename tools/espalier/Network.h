@@ -4,6 +4,8 @@
 #define ESPALIER_TOOLS_ESPALIER_NETWORK_H
 
 #include "espalier/Dialect/CG/IR/CGOps.h"
+#include "espalier/Pipelines/Step.h"
+#include "espalier/Runtime/Core/Status.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
@@ -25,8 +27,13 @@ struct NetworkFlags {
   std::optional<int64_t> batch;
 
   void declare(CLI::App &flags);
-  /// `--bind` and `--batch` as NAME=NUMBER.
-  std::vector<std::string> sizes() const;
+  /// Whether a flag chooses an architecture or a size.
+  bool areGiven() const { return !arch.empty() || !bindings.empty() || batch; }
+
+  /// The rule of all verbs: the numbers that the flags give to the symbolic sizes of `graph`, and 1 for a batch `N`
+  /// that they leave open. A usage error names a size that the graph does not have, that has two numbers or, unless
+  /// `mayStayOpen`, none; with `mayStayOpen` the batch stays open too.
+  rt::Expected<SizeBindings> bindSizes(cg::GraphOp graph, bool mayStayOpen = false) const;
 };
 
 /// A context with all dialects, and a module in it whose diagnostics show source lines.
@@ -35,11 +42,11 @@ public:
   Network();
   ~Network();
 
-  /// Reads the file; prints errors and fails. `losses`, for an architecture file: fns to apply to every architecture,
-  /// each of which gives a graph `@<arch>.<fn>`.
-  mlir::LogicalResult load(const std::string &file, std::vector<std::string> losses = {});
-  /// The graph named `arch`, or the only architecture of the module; prints the choice and fails where there is none.
-  mlir::FailureOr<cg::GraphOp> choose(const std::string &arch);
+  /// Reads the file. `losses`, for an architecture file: fns to apply to every architecture, each of which gives a
+  /// graph `@<arch>.<fn>`.
+  rt::Status load(const std::string &file, std::vector<std::string> losses = {});
+  /// The graph named `arch`, or the only architecture of the module. A usage error lists what the file has.
+  rt::Expected<cg::GraphOp> choose(const std::string &arch);
 
   mlir::MLIRContext &context() { return mlirContext; }
   mlir::ModuleOp module() { return *loaded; }
@@ -48,6 +55,7 @@ private:
   mlir::MLIRContext mlirContext;
   llvm::SourceMgr sources;
   std::unique_ptr<mlir::SourceMgrDiagnosticHandler> handler;
+  std::string fileName;
   mlir::OwningOpRef<mlir::ModuleOp> loaded;
 };
 

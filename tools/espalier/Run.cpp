@@ -1,6 +1,5 @@
 //===- Run.cpp - espalier run ---------------------------------------------===//
 
-#include "../common/Compile.h"
 #include "Inference.h"
 #include "Options.h"
 #include "Verbs.h"
@@ -34,7 +33,7 @@ public:
     flags.add_option("--top", top, "Classes to show for each image")->capture_default_str()->check(atLeastOne());
     flags.add_flag("--json", json, "One JSON document on standard output");
   }
-  int run() override;
+  rt::Status run() override;
 
 private:
   rt::Status setInputs(rt::InferenceSession &session) const;
@@ -49,14 +48,16 @@ private:
 };
 } // namespace
 
-int Run::run() {
+rt::Status Run::run() {
   if (images.empty() == (inputs.empty() && !randomInputs))
-    return report(rt::usageError("give image files, or --input, or --random-inputs"));
-  rt::Expected<Inference> network = compileInference(inference);
+    return rt::usageError("give image files, or --input, or --random-inputs");
+  if (!images.empty() && !output.empty())
+    return rt::usageError("-o writes the output for --input or --random-inputs; the classes of image files go to "
+                          "standard output");
+  rt::Expected<Inference> network = compileInference(inference, console, /*weightsMatter=*/true);
   if (!network)
-    return report(network.status());
-  rt::Status status = images.empty() ? compute(*network->session) : classify(*network);
-  return status.ok() ? static_cast<int>(Done) : report(status);
+    return network.takeStatus();
+  return images.empty() ? compute(*network->session) : classify(*network);
 }
 
 rt::Status Run::setInputs(rt::InferenceSession &session) const {
@@ -87,12 +88,17 @@ rt::Status Run::setInputs(rt::InferenceSession &session) const {
   return {};
 }
 
+static std::string dump(const nlohmann::json &document) {
+  return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
 rt::Status Run::compute(rt::InferenceSession &session) const {
   if (rt::Status s = setInputs(session); !s.ok())
     return s;
   if (rt::Status s = session.forward().run(); !s.ok())
     return s;
   nlohmann::json document;
+  std::string text;
   for (auto [index, id] : llvm::enumerate(session.outputs())) {
     rt::Expected<rt::HostTensor> value = session.forward().read(id);
     if (!value)
@@ -101,14 +107,10 @@ rt::Status Run::compute(rt::InferenceSession &session) const {
     if (index == 0 && !output.empty())
       if (rt::Status s = rt::writeNpy(output, *value); !s.ok())
         return s;
-    if (json)
-      document[place.name] = {{"type", std::string(rt::name(place.dtype))}, {"shape", place.logical}};
-    else
-      fmt::print("{}: {}\n", place.name, rt::formatType(place.dtype, place.logical));
+    document[place.name] = {{"type", std::string(rt::name(place.dtype))}, {"shape", place.logical}};
+    text += fmt::format("{}: {}\n", place.name, rt::formatType(place.dtype, place.logical));
   }
-  if (json)
-    fmt::print("{}\n", document.dump());
-  return {};
+  return writeResult("", json ? dump(document) : text);
 }
 
 /// The pixels of a file as one normalised sample, CHW.
@@ -154,13 +156,15 @@ rt::Status Run::classify(Inference &network) const {
       forward.table().places[inputPlaces[0]].dtype != rt::DType::F32)
     return rt::invalidInput("the weights are for images of {}, which is not the network's input",
                             rt::formatType(rt::DType::F32, expected));
-  if (outputPlaces.empty() || forward.table().places[outputPlaces[0]].logical.size() != 2)
+  if (outputPlaces.empty() || forward.table().places[outputPlaces[0]].logical.size() != 2 ||
+      forward.table().places[outputPlaces[0]].dtype != rt::DType::F32)
     return rt::invalidInput("the network's first output is no table of classes");
 
   rt::Expected<rt::HostTensor> sample = rt::HostTensor::create(rt::DType::F32, expected);
   if (!sample)
     return sample.takeStatus();
   nlohmann::json document = nlohmann::json::array();
+  std::string text;
   for (const std::string &file : images) {
     if (rt::Status s = readSample(file, preprocessing, sample->elements<float>()); !s.ok())
       return s;
@@ -180,18 +184,15 @@ rt::Status Run::classify(Inference &network) const {
       return index < preprocessing.classNames.size() ? preprocessing.classNames[index] : fmt::format("class {}", index);
     };
     nlohmann::json classes = nlohmann::json::array();
-    std::string line = file + ":";
+    text += file + ":";
     for (size_t index : order) {
       classes.push_back({{"class", className(index)}, {"probability", shares[index]}});
-      line += fmt::format("  {} {:.1f} %", className(index), 100 * shares[index]);
+      text += fmt::format("  {} {:.1f} %", className(index), 100 * shares[index]);
     }
+    text += "\n";
     document.push_back({{"file", file}, {"classes", classes}});
-    if (!json)
-      fmt::print("{}\n", line);
   }
-  if (json)
-    fmt::print("{}\n", document.dump());
-  return {};
+  return writeResult("", json ? dump(document) : text);
 }
 
 std::unique_ptr<Verb> espalier::tools::createRunVerb() { return std::make_unique<Run>(); }

@@ -1,19 +1,16 @@
 //===- Train.cpp - espalier train -----------------------------------------===//
 
-#include "../common/Compile.h"
 #include "Network.h"
+#include "Target.h"
 #include "TrainingProgram.h"
 #include "Verbs.h"
 #include "WeightsFile.h"
 
-#include "espalier/Pipelines/Step.h"
 #include "espalier/Runtime/Core/File.h"
 #include "espalier/Runtime/Train/Progress.h"
 #include "espalier/Runtime/Train/Trainer.h"
 
 #include <nlohmann/json.hpp>
-
-#include <cmath>
 
 using namespace espalier;
 using namespace espalier::tools;
@@ -29,6 +26,7 @@ public:
   }
   void declare(CLI::App &flags) override {
     network.declare(flags);
+    flags.get_option("--batch")->description("Short for --set batch=BATCH");
     flags.add_option("--recipe", recipeFile, "Recipe (TOML), see docs/reference/recipes.md")->type_name("FILE");
     flags.add_option("--set", overrides, "Recipe keys that differ, e.g. --set epochs=3")->type_name("KEY=VALUE");
     flags.add_option("--data", dataFolder, "Folder of the data set: IDX, CIFAR binary, or an image folder")
@@ -38,21 +36,21 @@ public:
     flags.add_option("--weights", weights, "Weights to start from (safetensors)")->type_name("FILE");
     flags.add_option("--epochs", epochs, "Short for --set epochs=EPOCHS");
     flags.add_option("--threads", threads, "Short for --set threads=THREADS");
-    flags.add_option("--cpu", cpu, "Processor to make code for")->capture_default_str();
+    target.declare(flags);
     flags.add_option("-o,--output", output, "Where the weights go (safetensors)")->type_name("FILE");
     flags.add_flag("--json", json, "One JSON object for each epoch on standard output");
-    flags.add_flag("--quiet", quiet, "No progress");
   }
-  int run() override;
+  rt::Status run() override;
 
 private:
   rt::Expected<rt::Recipe> readRecipe() const;
 
   NetworkFlags network;
-  std::string recipeFile, dataFolder, loss = "cross_entropy", weights, output, cpu = "host";
+  TargetFlags target;
+  std::string recipeFile, dataFolder, loss = "cross_entropy", weights, output;
   std::vector<std::string> overrides;
   std::optional<int64_t> epochs, threads;
-  bool json = false, quiet = false;
+  bool json = false;
 };
 } // namespace
 
@@ -65,6 +63,8 @@ rt::Expected<rt::Recipe> Train::readRecipe() const {
     recipe = std::move(*read);
   }
   std::vector<std::string> all = overrides;
+  if (network.batch)
+    all.push_back(fmt::format("batch={}", *network.batch));
   if (epochs)
     all.push_back(fmt::format("epochs={}", *epochs));
   if (threads)
@@ -85,26 +85,28 @@ static rt::Status checkWritable(const std::string &path) {
   return file ? rt::Status() : file.takeStatus();
 }
 
-int Train::run() {
+rt::Status Train::run() {
+  if (rt::Status s = target.check(/*onlyF32=*/true); !s.ok())
+    return s;
   if (!output.empty())
     if (rt::Status s = checkWritable(output); !s.ok())
-      return report(s);
+      return s;
   rt::Expected<rt::Recipe> recipe = readRecipe();
   if (!recipe)
-    return report(recipe.status());
+    return recipe.takeStatus();
   rt::Expected<rt::Dataset> trainSet = rt::openDataset(dataFolder, rt::Split::Train);
   if (!trainSet)
-    return report(trainSet.status());
+    return trainSet.takeStatus();
   rt::Expected<rt::Dataset> testSet = rt::openDataset(dataFolder, rt::Split::Test);
   if (!testSet)
-    return report(testSet.status());
+    return testSet.takeStatus();
 
   Network net;
-  if (failed(net.load(network.file, {loss, "accuracy"})))
-    return InputFault;
-  mlir::FailureOr<cg::GraphOp> graph = net.choose(network.arch);
-  if (failed(graph))
-    return InputFault;
+  if (rt::Status s = net.load(network.file, {loss, "accuracy"}); !s.ok())
+    return s;
+  rt::Expected<cg::GraphOp> graph = net.choose(network.arch);
+  if (!graph)
+    return graph.takeStatus();
 
   rt::Normalisation normalisation = rt::measureNormalisation(*trainSet);
   if (recipe->mean)
@@ -113,48 +115,53 @@ int Train::run() {
     normalisation.deviation = *recipe->deviation;
   size_t channels = static_cast<size_t>(trainSet->shape().channels);
   if (normalisation.mean.size() != channels || normalisation.deviation.size() != channels)
-    return report(rt::invalidInput("the recipe's mean and std have {} and {} numbers, but images have {} channels",
-                                   normalisation.mean.size(), normalisation.deviation.size(), channels));
+    return rt::invalidInput("the recipe's mean and std have {} and {} numbers, but images have {} channels",
+                            normalisation.mean.size(), normalisation.deviation.size(), channels);
 
   TrainingOptions options = trainingOptions(*recipe, graph->getSymName(), loss);
-  options.sizes = network.bindings;
-  if (!quiet)
-    fmt::print(stderr, "compiling {} for batches of {}\n", graph->getSymName().str(), recipe->batch);
+  console.note("compiling {} for batches of {}", graph->getSymName().str(), recipe->batch);
   int numThreads = static_cast<int>(recipe->threads);
   rt::InitializerTable initializers;
-  rt::Expected<rt::Program> step =
-      compileTrainingProgram(net.module(), options, recipe->batch, ProgramKind::Step, cpu, numThreads, &initializers);
+  auto compileFor = [&](int64_t batch, ProgramKind kind) -> rt::Expected<rt::Program> {
+    NetworkFlags forBatch = network;
+    forBatch.batch = batch;
+    rt::Expected<SizeBindings> sizes = forBatch.bindSizes(*graph);
+    if (!sizes)
+      return sizes.takeStatus();
+    options.sizes = *std::move(sizes);
+    return compileTrainingProgram(net.module(), options, kind, target.cpu, numThreads,
+                                  kind == ProgramKind::Step ? &initializers : nullptr);
+  };
+  rt::Expected<rt::Program> step = compileFor(recipe->batch, ProgramKind::Step);
   if (!step)
-    return report(step.status());
-  rt::Expected<rt::Program> evaluate =
-      compileTrainingProgram(net.module(), options, recipe->batch, ProgramKind::Evaluation, cpu, numThreads);
+    return step.takeStatus();
+  rt::Expected<rt::Program> evaluate = compileFor(recipe->batch, ProgramKind::Evaluation);
   if (!evaluate)
-    return report(evaluate.status());
+    return evaluate.takeStatus();
   rt::TrainingPrograms programs{std::move(*step), std::move(*evaluate), std::nullopt};
   if (int64_t rest = testSet->size() % recipe->batch) {
-    rt::Expected<rt::Program> program =
-        compileTrainingProgram(net.module(), options, rest, ProgramKind::Evaluation, cpu, numThreads);
+    rt::Expected<rt::Program> program = compileFor(rest, ProgramKind::Evaluation);
     if (!program)
-      return report(program.status());
+      return program.takeStatus();
     programs.evaluateRest = std::move(*program);
   }
 
   rt::Expected<rt::Trainer> trainer =
       rt::Trainer::create(std::move(programs), *trainSet, *testSet, normalisation, *recipe);
   if (!trainer)
-    return report(trainer.status());
+    return trainer.takeStatus();
   if (rt::Status s = trainer->initialize(initializers); !s.ok())
-    return report(s);
+    return s;
   if (!weights.empty()) {
     rt::Expected<WeightsFile> start = WeightsFile::read(weights);
     if (!start)
-      return report(start.status());
+      return start.takeStatus();
     if (rt::Status s = trainer->load(start->tensors); !s.ok())
-      return report(std::move(s).in(weights));
+      return std::move(s).in(weights);
   }
 
   int64_t samplesPerEpoch = trainer->stepsPerEpoch() * trainer->batch();
-  rt::Progress progress(rt::ProgressOptions::forStderr(quiet), samplesPerEpoch * recipe->epochs);
+  rt::Progress progress(rt::ProgressOptions::forStderr(console.isQuiet()), samplesPerEpoch * recipe->epochs);
   rt::Metrics last;
   for (int64_t epoch = 0; epoch < recipe->epochs; ++epoch) {
     progress.start(fmt::format("epoch {}/{}", epoch + 1, recipe->epochs), samplesPerEpoch);
@@ -168,31 +175,29 @@ int Train::run() {
       progress.update(done * trainer->batch(), sums["loss"] / steps, sums["accuracy"] / steps);
     });
     if (!trained)
-      return report(trained.status());
+      return trained.takeStatus();
     rt::Expected<rt::Metrics> tested = trainer->evaluate();
     if (!tested)
-      return report(tested.status());
+      return tested.takeStatus();
     last = *tested;
     progress.finish(fmt::format("test loss {:.4f}, accuracy {:.2f} %", last["loss"], 100 * last["accuracy"]));
     if (json) {
       nlohmann::json line = {{"epoch", epoch + 1}, {"train", *trained}, {"test", *tested}};
-      fmt::print("{}\n", line.dump());
-      std::fflush(stdout);
+      if (rt::Status s = writeResult("", line.dump() + "\n"); !s.ok())
+        return s;
     }
   }
-  if (!json)
-    fmt::print("test accuracy {:.2f} % on {} images\n", 100 * last["accuracy"], testSet->size());
-  if (output.empty())
-    return Done;
-  rt::Expected<rt::TensorMap> tensors = trainer->weights();
-  if (!tensors)
-    return report(tensors.status());
-  WeightsFile file{std::move(*tensors), Preprocessing{trainSet->shape(), normalisation, trainSet->classNames()}};
-  if (rt::Status s = file.write(output); !s.ok())
-    return report(s);
-  if (!json)
-    fmt::print("weights in {}\n", output);
-  return Done;
+  std::string summary = fmt::format("test accuracy {:.2f} % on {} images\n", 100 * last["accuracy"], testSet->size());
+  if (!output.empty()) {
+    rt::Expected<rt::TensorMap> tensors = trainer->weights();
+    if (!tensors)
+      return tensors.takeStatus();
+    WeightsFile file{std::move(*tensors), Preprocessing{trainSet->shape(), normalisation, trainSet->classNames()}};
+    if (rt::Status s = file.write(output); !s.ok())
+      return s;
+    summary += fmt::format("weights in {}\n", output);
+  }
+  return json ? rt::Status() : writeResult("", summary);
 }
 
 std::unique_ptr<Verb> espalier::tools::createTrainVerb() { return std::make_unique<Train>(); }

@@ -37,11 +37,9 @@ TrainingOptions espalier::tools::trainingOptions(const rt::Recipe &recipe, llvm:
   return options;
 }
 
-rt::Expected<rt::Program> espalier::tools::compileTrainingProgram(mlir::ModuleOp module, TrainingOptions options,
-                                                                  int64_t batch, ProgramKind kind,
-                                                                  const std::string &cpu, int threads,
+rt::Expected<rt::Program> espalier::tools::compileTrainingProgram(mlir::ModuleOp module, const TrainingOptions &options,
+                                                                  ProgramKind kind, const std::string &cpu, int threads,
                                                                   rt::InitializerTable *initializers) {
-  options.sizes.push_back(fmt::format("N={}", batch));
   PhaseOptions phases;
   phases.toStep = [&](mlir::OpPassManager &manager) {
     if (kind == ProgramKind::Step)
@@ -51,7 +49,7 @@ rt::Expected<rt::Program> espalier::tools::compileTrainingProgram(mlir::ModuleOp
   };
   auto executable = compileExecutable(module, phases, cpu);
   if (!executable)
-    return rt::invalidInput("the network could not be compiled for batches of {}", batch);
+    return reported();
   if (initializers) {
     rt::Expected<rt::InitializerTable> table = rt::parseInitializers(executable->artifact().metadata);
     if (!table)

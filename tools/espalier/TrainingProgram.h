@@ -15,9 +15,8 @@ TrainingOptions trainingOptions(const rt::Recipe &recipe, llvm::StringRef arch, 
 
 enum class ProgramKind { Step, Evaluation };
 
-/// The program `step` for batches of `batch` samples, in an executable of its own; prints errors. Fills `initializers`,
-/// if it is given.
-rt::Expected<rt::Program> compileTrainingProgram(mlir::ModuleOp module, TrainingOptions options, int64_t batch,
+/// The program `step` for the sizes of the options, in an executable of its own. Fills `initializers`, if it is given.
+rt::Expected<rt::Program> compileTrainingProgram(mlir::ModuleOp module, const TrainingOptions &options,
                                                  ProgramKind kind, const std::string &cpu, int threads,
                                                  rt::InitializerTable *initializers = nullptr);
 

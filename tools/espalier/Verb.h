@@ -3,6 +3,8 @@
 #ifndef ESPALIER_TOOLS_ESPALIER_VERB_H
 #define ESPALIER_TOOLS_ESPALIER_VERB_H
 
+#include "Console.h"
+
 #include <CLI/CLI.hpp>
 
 #include <memory>
@@ -29,7 +31,17 @@ public:
   /// A command line that works in the root of the source tree; shown by --help, and run by a test.
   virtual const char *example() const = 0;
   virtual void declare(CLI::App &flags) = 0;
-  virtual int run() = 0;
+  /// Does the work. A failure whose messages are printed already is `reported()`.
+  virtual rt::Status run() = 0;
+
+  /// The flags of this verb, and those that all verbs have.
+  void declareAll(CLI::App &flags) {
+    declare(flags);
+    console.declare(flags);
+  }
+
+protected:
+  Console console;
 };
 
 /// All commands, in the order of the help page.

@@ -11,5 +11,6 @@ std::vector<std::unique_ptr<espalier::tools::Verb>> espalier::tools::createVerbs
   verbs.push_back(createBenchVerb());
   verbs.push_back(createExplainVerb());
   verbs.push_back(createCompileVerb());
+  verbs.push_back(createCompletionVerb());
   return verbs;
 }

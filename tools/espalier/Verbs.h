@@ -10,6 +10,7 @@ namespace espalier::tools {
 std::unique_ptr<Verb> createBenchVerb();
 std::unique_ptr<Verb> createCheckVerb();
 std::unique_ptr<Verb> createCompileVerb();
+std::unique_ptr<Verb> createCompletionVerb();
 std::unique_ptr<Verb> createCostVerb();
 std::unique_ptr<Verb> createExplainVerb();
 std::unique_ptr<Verb> createRunVerb();

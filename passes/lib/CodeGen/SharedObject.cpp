@@ -9,12 +9,17 @@
 #include "llvm/IR/Module.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/Errno.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <cerrno>
+#include <fcntl.h>
 #include <mutex>
+#include <sys/mman.h>
+#include <thread>
+#include <unistd.h>
 
 LLD_HAS_DRIVER(elf)
 
@@ -61,55 +66,86 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
 }
 
-/// A file in the temporary directory that goes away with the object.
-static FailureOr<std::unique_ptr<llvm::FileRemover>> createTemporary(Location loc, llvm::StringRef suffix,
-                                                                     llvm::SmallString<128> &path) {
-  if (std::error_code error = llvm::sys::fs::createTemporaryFile("espalier", suffix, path))
-    return emitError(loc) << "cannot create a temporary file: " << error.message();
-  return std::make_unique<llvm::FileRemover>(path);
+namespace {
+/// An owned file descriptor, and a path that opens it in this process. Nothing of it stays behind, however the process
+/// ends.
+class Descriptor {
+public:
+  explicit Descriptor(int fd) : fd(fd) {}
+  Descriptor(Descriptor &&) = delete;
+  ~Descriptor() { reset(); }
+
+  int get() const { return fd; }
+  std::string path() const { return "/proc/self/fd/" + std::to_string(fd); }
+  void reset() {
+    if (fd >= 0)
+      close(std::exchange(fd, -1));
+  }
+
+private:
+  int fd;
+};
+} // namespace
+
+/// Everything that comes through a pipe until its last writer closes it.
+static std::string drain(int fd) {
+  std::string content;
+  char piece[1 << 16];
+  while (ssize_t count = read(fd, piece, sizeof(piece))) {
+    if (count > 0)
+      content.append(piece, static_cast<size_t>(count));
+    else if (errno != EINTR)
+      break;
+  }
+  return content;
+}
+
+static std::error_code writeFile(const std::string &path, llvm::StringRef content) {
+  std::error_code error;
+  llvm::raw_fd_ostream out(path, error, llvm::sys::fs::CD_OpenExisting, llvm::sys::fs::FA_Write,
+                           llvm::sys::fs::OF_None);
+  if (error)
+    return error;
+  out << content;
+  out.close();
+  error = out.error();
+  out.clear_error();
+  return error;
 }
 
 /// Links one object in process.
 static FailureOr<std::string> link(Location loc, llvm::StringRef object) {
-  llvm::SmallString<128> objectPath, sharedPath;
-  auto objectFile = createTemporary(loc, "o", objectPath);
-  auto sharedFile = createTemporary(loc, "so", sharedPath);
-  if (failed(objectFile) || failed(sharedFile))
-    return failure();
-  {
-    std::error_code error;
-    llvm::raw_fd_ostream out(objectPath, error);
-    if (!error)
-      out << object;
-    out.close();
-    if (!error)
-      error = out.error();
-    out.clear_error();
-    if (error)
-      return emitError(loc) << "cannot write '" << objectPath << "': " << error.message();
-  }
+  // lld writes a regular file under another name, which it then renames; what is none it writes as it is.
+  int ends[2] = {-1, -1};
+  Descriptor input(memfd_create("espalier", MFD_CLOEXEC));
+  if (input.get() < 0 || pipe2(ends, O_CLOEXEC) != 0)
+    return emitError(loc) << "cannot create a file in memory: " << llvm::sys::StrError();
+  Descriptor reading(ends[0]), writing(ends[1]);
+  std::string inputPath = input.path(), outputPath = writing.path();
+  if (std::error_code error = writeFile(inputPath, object))
+    return emitError(loc) << "cannot write an object to memory: " << error.message();
 
   const char *arguments[] = {"ld.lld",           "-shared",
                              "--no-undefined",   "--gc-sections",
                              "--strip-debug",    "--hash-style=gnu",
                              "--threads=1",      "-z",
                              "noexecstack",      "-o",
-                             sharedPath.c_str(), objectPath.c_str()};
-  std::string output, errors;
+                             outputPath.c_str(), inputPath.c_str()};
+  std::string linked, output, errors;
   llvm::raw_string_ostream outputStream(output), errorStream(errors);
   lld::Result result;
   {
     // lld keeps its state in globals.
     static std::mutex mutex;
     std::lock_guard<std::mutex> lock(mutex);
+    std::thread reader([&] { linked = drain(reading.get()); });
     result = lld::lldMain(arguments, outputStream, errorStream, {{lld::Gnu, &lld::elf::link}});
+    writing.reset();
+    reader.join();
   }
   if (result.retCode != 0)
     return emitError(loc) << "kernels cannot be linked: " << llvm::StringRef(errors).trim();
-  auto buffer = llvm::MemoryBuffer::getFile(sharedPath, /*IsText=*/false, /*RequiresNullTerminator=*/false);
-  if (!buffer)
-    return emitError(loc) << "cannot read '" << sharedPath << "': " << buffer.getError().message();
-  return (*buffer)->getBuffer().str();
+  return linked;
 }
 
 FailureOr<std::string> espalier::codegen::emitSharedObject(ModuleOp module, const CPUTarget &target) {

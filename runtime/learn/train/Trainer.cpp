@@ -75,10 +75,10 @@ Expected<Trainer> Trainer::create(TrainingPrograms programs, const Dataset &trai
   }
   trainer.mask.resize(static_cast<size_t>(recipe.batch));
 
-  // The step owns parameters, states and slots; evaluation reads the same memory.
+  // The step owns parameters, states, slots and hyper-parameters; evaluation reads the first two there.
   Status failure;
   forEachInput(trainer.programs.step, [&](PlaceId id, const Place &place) {
-    if (!isStored(place.role) || !failure.ok())
+    if (place.role == Role::Input || !failure.ok())
       return;
     Expected<HostTensor> zero = HostTensor::create(place.dtype, place.logical);
     if (!zero) {
@@ -86,6 +86,8 @@ Expected<Trainer> Trainer::create(TrainingPrograms programs, const Dataset &trai
       return;
     }
     failure = trainer.programs.step.write(id, *zero);
+    if (!isStored(place.role)) // a hyper-parameter
+      return;
     trainer.stored.push_back(id);
     trainer.snapshot.emplace_back(static_cast<size_t>(place.byteSize));
   });
@@ -181,21 +183,20 @@ Expected<TensorMap> Trainer::weights() const {
   return tensors;
 }
 
-Status Trainer::setHyper(std::string_view name, double value) {
+void Trainer::setHyper(std::string_view name, double value) {
   std::optional<PlaceId> id = programs.step.findInput(name);
   if (!id)
-    return {};
-  const Place &place = placeOf(programs.step, *id);
-  Expected<HostTensor> tensor = HostTensor::create(place.dtype, place.logical);
-  if (!tensor)
-    return tensor.takeStatus();
-  if (place.dtype == DType::I64)
-    tensor->elements<int64_t>()[0] = static_cast<int64_t>(value);
-  else if (place.dtype == DType::F64)
-    tensor->elements<double>()[0] = value;
+    return;
+  DType dtype = placeOf(programs.step, *id).dtype;
+  auto store = [memory = programs.step.memory(*id)](auto scalar) {
+    std::memcpy(memory.data(), &scalar, sizeof scalar);
+  };
+  if (dtype == DType::I64)
+    store(static_cast<int64_t>(value));
+  else if (dtype == DType::F64)
+    store(value);
   else
-    tensor->elements<float>()[0] = static_cast<float>(value);
-  return programs.step.write(*id, *tensor);
+    store(static_cast<float>(value));
 }
 
 void Trainer::read(const BatchLoader &source, int64_t index, BatchInputs &inputs) {
@@ -210,14 +211,12 @@ Status Trainer::runBatch(Program &program, const BatchInputs &inputs) {
   return program.run();
 }
 
-Metrics Trainer::readMetrics(Program &program) const {
-  Metrics metrics;
+void Trainer::readMetrics(Program &program) {
   const std::vector<Place> &places = program.table().places;
   for (PlaceId id = 0; id < places.size(); ++id)
     if (places[id].kind == Place::Kind::Argument && places[id].role == Role::Output && !places[id].source &&
         places[id].logical.empty())
       metrics[places[id].name] = readScalar(places[id].dtype, program.memory(id));
-  return metrics;
 }
 
 void Trainer::takeSnapshot() {
@@ -267,13 +266,12 @@ Expected<Metrics> Trainer::trainEpoch(int64_t epoch, const std::function<void(in
     for (auto [name, value] : {std::pair("learning_rate", recipe.learningRateAt(step, loader.numBatches())),
                                std::pair("step", static_cast<double>(step + 1)),
                                std::pair("seed", static_cast<double>(recipe.seed * 1'000'003 + step))})
-      if (Status s = setHyper(name, value); !s.ok())
-        return s;
+      setHyper(name, value);
     takeSnapshot();
     read(loader, index, stepInputs);
     if (Status s = runBatch(programs.step, stepInputs); !s.ok())
       return s;
-    Metrics metrics = readMetrics(programs.step);
+    readMetrics(programs.step);
     bool finite = storedIsFinite();
     for (const auto &[name, value] : metrics) {
       finite &= std::isfinite(value);
@@ -310,7 +308,8 @@ Expected<Metrics> Trainer::evaluate() {
     }
     if (Status s = runBatch(program, whole ? evaluateInputs : restInputs); !s.ok())
       return s;
-    for (const auto &[name, value] : readMetrics(program))
+    readMetrics(program);
+    for (const auto &[name, value] : metrics)
       sums[name] += value * static_cast<double>(samples);
     left -= samples;
   }

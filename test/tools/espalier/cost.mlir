@@ -54,7 +54,7 @@
 
 // UNKNOWN: error: 'net' has no size 'M'; its sizes are: N
 // ZERO:    error: expected a size as NAME=NUMBER with a number of at least 1, but got 'N=0'
-// UNBOUND: error: size 'H' of 'image' has no number; give it one with --bind, or use --symbolic
+// UNBOUND: error: size 'H' of 'image' has no number; give it one with --bind H=NUMBER
 // SMALL:   cost.mlir:[[#]]:{{[0-9]+}}: error: 'cg.conv2d' op expects the padded input to cover the dilated filter, but got input extent 3
 
 cg.graph @net(%x: tensor<?x3x8x8xf32> {cg.name = "x", cg.dims = ["N", "3", "8", "8"]}) -> tensor<?x10xf32> {

@@ -23,6 +23,9 @@ std::string_view name(Role role);
 
 using PlaceId = uint32_t;
 
+/// Most dimensions that a place has.
+inline constexpr size_t maxPlaceRank = 16;
+
 /// Memory that rows read and write: an argument, a part of the arena, or a part of either under another type.
 struct Place {
   enum class Kind : uint8_t { Argument, Buffer, View };

@@ -13,6 +13,8 @@
 
 #include "espalier/Runtime/Program/Executable.h"
 
+#include <functional>
+
 namespace espalier::rt {
 
 /// A program with its memory: arguments, arena, packed constants. The first run (or prepare) allocates, later ones do
@@ -26,6 +28,7 @@ public:
   ~Program();
 
   const ProgramTable &table() const;
+  const Executable &executable() const;
 
   /// \name Arguments by name: those that are not outputs, and outputs. A name may be both (an updated parameter).
   /// @{
@@ -64,9 +67,8 @@ public:
   /// constants. A usage error names the first input that has no memory.
   Status prepare();
 
-  /// Executes all rows in order. When `rowSeconds` is not empty it has one element per row and receives their wall
-  /// times.
-  Status run(Span<double> rowSeconds = {});
+  /// Executes all rows in order; calls `beforeRow`, if it is there, before each of them.
+  Status run(const std::function<void(size_t row)> &beforeRow = nullptr);
 
   /// Executes rows in order up to the first one that leaves an infinity or a NaN in a floating-point place, and returns
   /// its index; nothing if all values stay finite. For diagnosis: it reads all memory after each row.

@@ -47,8 +47,9 @@ public:
   int64_t stepsPerEpoch() const { return loader.numBatches(); }
   int64_t batch() const { return recipe.batch; }
 
-  /// One pass over the training set; `onStep` sees the metrics of each batch. A loss, parameter or state that is not
-  /// finite ends the run with an error that names the step, and the op and the parameter where it arose.
+  /// One pass over the training set; `onStep` sees the metrics of each batch. Only the first step allocates. A loss,
+  /// parameter or state that is not finite ends the run with an error that names the step, and the op and the parameter
+  /// where it arose.
   Expected<Metrics> trainEpoch(int64_t epoch, const std::function<void(int64_t step, const Metrics &)> &onStep);
 
   /// Means over the test set.
@@ -67,8 +68,9 @@ private:
   static Expected<BatchInputs> findInputs(Program &program, const ImageShape &shape);
   void read(const BatchLoader &source, int64_t index, BatchInputs &inputs);
   static Status runBatch(Program &program, const BatchInputs &inputs);
-  Metrics readMetrics(Program &program) const;
-  Status setHyper(std::string_view name, double value);
+  void readMetrics(Program &program);
+  /// Sets a scalar of `step`, if the network has one of that name.
+  void setHyper(std::string_view name, double value);
   /// Copies all stored tensors, so that a step which goes wrong can be run again and looked at.
   void takeSnapshot();
   Status explainNonFinite(int64_t step);
@@ -81,6 +83,7 @@ private:
   std::vector<PlaceId> stored; ///< parameters, states and slots of `step`
   std::vector<std::vector<uint8_t>> snapshot;
   std::vector<float> mask;
+  Metrics metrics; ///< of the last batch; kept, so that a step allocates nothing
 };
 
 } // namespace espalier::rt

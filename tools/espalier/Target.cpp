@@ -1,0 +1,53 @@
+//===- Target.cpp - the machine that a verb compiles for ------------------===//
+
+#include "Target.h"
+
+#include "espalier/CodeGen/CPUTarget.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/MLIRContext.h"
+#include "llvm/ADT/StringExtras.h"
+
+using namespace espalier;
+using namespace espalier::tools;
+
+void TargetFlags::declare(CLI::App &flags) {
+  flags.add_option("--device", device, "Device to run on")->type_name("cpu|cuda[:n]|emulator")->capture_default_str();
+  flags.add_option("--cpu", cpu, "Processor to make code for: host, x86-64-v3, znver4, ...")
+      ->type_name("NAME")
+      ->capture_default_str();
+  flags.add_option("--precision", precision, "Element type of the computation")
+      ->type_name("f32|f64|bf16")
+      ->capture_default_str();
+}
+
+/// cpu, emulator, cuda, or cuda:NUMBER.
+static bool isDevice(llvm::StringRef word) {
+  if (word.consume_front("cuda:"))
+    return !word.empty() && llvm::all_of(word, llvm::isDigit);
+  return word == "cpu" || word == "cuda" || word == "emulator";
+}
+
+static rt::Status checkProcessorName(const std::string &cpu) {
+  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  std::string message;
+  mlir::ScopedDiagnosticHandler capture(&context, [&](mlir::Diagnostic &diagnostic) {
+    message = diagnostic.str();
+    return mlir::success();
+  });
+  if (failed(codegen::CPUTarget::get(cpu, mlir::UnknownLoc::get(&context))))
+    return rt::usageError("--cpu: {}", message);
+  return {};
+}
+
+rt::Status TargetFlags::check(bool onlyF32) const {
+  if (!isDevice(device))
+    return rt::usageError("--device: expects cpu, cuda, cuda:NUMBER or emulator, but got '{}'", device);
+  if (device != "cpu")
+    return rt::unsupported("device '{}' is not supported by this build; supported: cpu", device);
+  if (precision != "f32" && precision != "f64" && precision != "bf16")
+    return rt::usageError("--precision: expects f32, f64 or bf16, but got '{}'", precision);
+  if (precision == "bf16" || (onlyF32 && precision != "f32"))
+    return rt::unsupported("precision '{}' is not supported here; the nearest that is: f32", precision);
+  return cpu == "host" ? rt::Status() : checkProcessorName(cpu);
+}

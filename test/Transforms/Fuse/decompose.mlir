@@ -1,13 +1,28 @@
 // RUN: espalier-opt %s --cg-decompose --split-input-file | FileCheck %s
 
-// A sum over the batch: within each sample first.
+// A sum over the batch: along rows first, then within each sample.
 // CHECK-LABEL: cg.graph @split(
-// CHECK:         %[[P:.+]] = cg.reduce_sum %{{.+}} {axes = array<i64: 2, 3>} : tensor<32x4x16x16xf32>
+// CHECK:         %[[R:.+]] = cg.reduce_sum %{{.+}} {axes = array<i64: 3>} : tensor<32x4x16x16xf32>
+// CHECK-NEXT:    %[[P:.+]] = cg.reduce_sum %[[R]] {axes = array<i64: 2>} : tensor<32x4x16xf32>
 // CHECK-NEXT:    %[[S:.+]] = cg.reduce_sum %[[P]] {axes = array<i64: 0>} : tensor<32x4xf32>
 // CHECK-NEXT:    cg.return %[[S]]
 cg.graph @split(%x: tensor<32x4x16x16xf32>) -> tensor<4xf32> {
   %0 = cg.reduce_sum %x {axes = array<i64: 0, 2, 3>} : tensor<32x4x16x16xf32>
   cg.return %0 : tensor<4xf32>
+}
+
+// -----
+
+// Near misses: rows that are too short for a step, and a maximum, which does not round.
+// CHECK-LABEL: cg.graph @short_rows(
+// CHECK:         %[[P:.+]] = cg.reduce_sum %{{.+}} {axes = array<i64: 2, 3>} : tensor<64x64x4x4xf32>
+// CHECK-NEXT:    cg.reduce_sum %[[P]] {axes = array<i64: 0>}
+// CHECK:         %[[M:.+]] = cg.reduce_max %{{.+}} {axes = array<i64: 2, 3>} : tensor<32x4x16x16xf32>
+// CHECK-NEXT:    cg.reduce_max %[[M]] {axes = array<i64: 0>}
+cg.graph @short_rows(%x: tensor<64x64x4x4xf32>, %y: tensor<32x4x16x16xf32>) -> (tensor<64xf32>, tensor<4xf32>) {
+  %0 = cg.reduce_sum %x {axes = array<i64: 0, 2, 3>} : tensor<64x64x4x4xf32>
+  %1 = cg.reduce_max %y {axes = array<i64: 0, 2, 3>} : tensor<32x4x16x16xf32>
+  cg.return %0, %1 : tensor<64xf32>, tensor<4xf32>
 }
 
 // -----

@@ -21,9 +21,14 @@ golden::Golden golden::read(const std::string &net) {
   golden.batch = json["batch"];
   golden.size = json["size"];
   golden.learningRate = json["learning_rate"];
-  golden.gradients = json["gradients"].get<std::map<std::string, std::vector<double>>>();
   golden.losses = json["losses"].get<std::vector<double>>();
   golden.weightsAfter = json["weights_after"].get<std::map<std::string, double>>();
+  if (!json.contains("gradients"))
+    return golden;
+  golden.gradients = json["gradients"].get<std::map<std::string, std::vector<double>>>();
+  golden.float32Shift = json["float32_shift"];
+  golden.float32Batches = json["float32_batches"];
+  golden.float32Errors = json["float32_errors"].get<std::map<std::string, double>>();
   return golden;
 }
 
@@ -47,7 +52,7 @@ static std::vector<uint64_t> words(const std::string &name, size_t count) {
 std::vector<double> golden::uniform(const std::string &name, size_t count) {
   std::vector<double> result;
   for (uint64_t word : words(name, count))
-    result.push_back(static_cast<double>(word >> 11) * 0x1p-52 - 1.0);
+    result.push_back(static_cast<double>(word >> 40) * 0x1p-23 - 1.0);
   return result;
 }
 
@@ -65,6 +70,10 @@ std::vector<int64_t> golden::labels(const std::string &name, size_t count, uint6
   return result;
 }
 
+static bool isScale(const std::string &path) {
+  return path.size() >= 6 && path.compare(path.size() - 6, 6, "weight") == 0;
+}
+
 std::vector<double> golden::initial(const std::string &path, const std::vector<int64_t> &shape) {
   size_t count = 1;
   for (int64_t extent : shape)
@@ -76,8 +85,17 @@ std::vector<double> golden::initial(const std::string &path, const std::vector<i
       value *= std::sqrt(6.0 / fanIn);
     return values;
   }
-  bool isScale = path.size() >= 6 && path.compare(path.size() - 6, 6, "weight") == 0;
   for (double &value : values)
-    value = (isScale ? 1.0 : 0.0) + 0.1 * value;
+    value = (isScale(path) ? 1.0 : 0.0) + 0.1 * value;
+  return values;
+}
+
+std::vector<double> golden::initialAwayFromKinks(const std::string &path, const std::vector<int64_t> &shape,
+                                                 double shift) {
+  std::vector<double> values = initial(path, shape);
+  if (shift == 0.0 || shape.size() >= 2)
+    return values;
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = isScale(path) ? values[i] * (shift / 4.0) : values[i] + (i % 4 == 3 ? -shift : shift);
   return values;
 }

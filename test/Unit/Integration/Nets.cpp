@@ -7,6 +7,8 @@
 
 #include "llvm/Support/MemoryBuffer.h"
 
+#include <cmath>
+
 using namespace espalier;
 using namespace mlir;
 
@@ -16,11 +18,11 @@ static DialectRegistry makeRegistry() {
   return registry;
 }
 
-integration::LoadedNet::LoadedNet(const std::string &name)
-    : name(name), context(makeRegistry(), MLIRContext::Threading::DISABLED) {
+integration::LoadedNet::LoadedNet(const Net &net)
+    : name(net.name), classes(net.classes), context(makeRegistry(), MLIRContext::Threading::DISABLED) {
   context.loadAllAvailableDialects();
   SourceMgrDiagnosticHandler handler(sources, &context);
-  std::string path = std::string(ESPALIER_SOURCE_DIR) + "/examples/zoo/" + name + ".esp";
+  std::string path = std::string(ESPALIER_SOURCE_DIR "/") + net.folder + "/" + name + ".esp";
   auto file = llvm::MemoryBuffer::getFile(path);
   if (!file)
     return;
@@ -46,4 +48,18 @@ TrainingOptions integration::LoadedNet::trainingOptions(const golden::Golden &go
   std::string size = std::to_string(golden.size);
   options.sizes = {"N=" + std::to_string(golden.batch), "H=" + size, "W=" + size};
   return options;
+}
+
+double integration::norm(const std::vector<double> &values) {
+  double square = 0.0;
+  for (double value : values)
+    square += value * value;
+  return std::sqrt(square);
+}
+
+double integration::relativeError(const std::vector<double> &a, const std::vector<double> &b) {
+  std::vector<double> difference(b.size());
+  for (size_t i = 0; i < b.size(); ++i)
+    difference[i] = a.at(i) - b[i];
+  return norm(difference) / norm(b);
 }

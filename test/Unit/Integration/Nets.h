@@ -15,22 +15,29 @@ namespace espalier::integration {
 
 struct Net {
   const char *name;
+  const char *folder; ///< of the source tree
   uint64_t classes;
 };
-inline constexpr Net nets[] = {{"cifar_resnet20", 10}, {"mobilenet_v2", 1000}};
+inline constexpr Net nets[] = {{"cifar_resnet20", "examples/zoo", 10}, {"mobilenet_v2", "examples/zoo", 1000}};
+inline constexpr Net smallConv = {"small_conv", "test/Unit/Integration", 10};
 
-/// A network of examples/zoo with cross-entropy as its loss, its image size open and its dropout off.
+/// A network with cross-entropy as its loss, its image size open and its dropout off.
 struct LoadedNet {
-  explicit LoadedNet(const std::string &name);
+  explicit LoadedNet(const Net &net);
 
   /// Training in float64 with the batch and image size of a golden.
   TrainingOptions trainingOptions(const golden::Golden &golden) const;
 
   std::string name;
+  uint64_t classes;
   mlir::MLIRContext context;
   llvm::SourceMgr sources;
   mlir::OwningOpRef<mlir::ModuleOp> module; ///< null, and a message on stderr, when the file has errors
 };
+
+double norm(const std::vector<double> &values);
+/// ||a - b|| / ||b||
+double relativeError(const std::vector<double> &a, const std::vector<double> &b);
 
 } // namespace espalier::integration
 

@@ -1,4 +1,4 @@
-"""Networks of the zoo that torchvision does not have, with the same parameter paths."""
+"""Networks of the tests that torchvision does not have, with the same parameter paths."""
 
 import torch.nn as nn
 import torch.nn.functional as F
@@ -40,3 +40,18 @@ class ResNet20(nn.Module):
         h = F.relu(self.bn1(self.conv1(x)))
         h = self.layer3(self.layer2(self.layer1(h)))
         return self.fc(h.mean(dim=(2, 3)))
+
+
+class SmallConv(nn.Module):
+    """small_conv.esp of test/Unit/Integration."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 8, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(8)
+        self.conv2 = nn.Conv2d(8, 12, 3, 2, 1)
+        self.fc = nn.Linear(12, 10)
+
+    def forward(self, x):
+        h = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 2)
+        return self.fc(F.relu(self.conv2(h)).mean(dim=(2, 3)))

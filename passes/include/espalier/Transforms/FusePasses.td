@@ -9,9 +9,9 @@ def Decompose : Pass<"cg-decompose", "::espalier::cg::GraphOp"> {
   let summary = "Split composite operations into what kernels fuse";
   let description = [{
     Batch normalisation, softmax and means become sums, maxima and elementwise ops. Statistics of a batch take one pass
-    over the input: sums of `d` and `d^2` with `d = x - x0`, where `x0` is the first element of the channel, so that
-    nothing cancels. Sums over the batch become sums within each sample and a small sum over samples, which gives
-    parallel work that does not depend on the number of threads. Operands that lend their extents alone become
+    over the input: sums of `d` and `d^2` with `d = x - x0`, where `x0` is the channel's mean in the first sample, so
+    that nothing cancels. Sums over the batch become sums of sums: along rows, over the rows of a sample, and over
+    samples. Short sums round less, and there is parallel work that does not depend on the number of threads. Operands that lend their extents alone become
     literals, so that their values need not live.
 
     With `fold-scales`, for graphs whose weights are constant: a convolution times a factor by channel that depends on

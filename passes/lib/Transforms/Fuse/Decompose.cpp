@@ -14,6 +14,8 @@ namespace espalier::cg {
 static constexpr int64_t minSplitElements = 16384;
 /// Elements that each part of a split reduction sums up, at least.
 static constexpr int64_t minElementsOfPart = 16;
+/// Elements that each step of such a part sums up, at least.
+static constexpr int64_t minElementsOfStep = 8;
 
 static RankedTensorType getTensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
 
@@ -42,6 +44,19 @@ struct Emitter {
     return SliceOp::create(builder, loc, value, axis, /*start=*/0, /*end=*/1, /*stride=*/1);
   }
 
+  /// A sum, or maximum, without `keep_dims`, over sorted axes. A kernel adds up one element after the other, and the
+  /// rounding error of that grows with their number: a long sum is a sum of shorter ones, innermost first.
+  template <typename ReduceOp> Value reduceInSteps(Value value, ArrayRef<int64_t> axes) {
+    while (!axes.empty()) {
+      size_t count = std::is_same_v<ReduceOp, ReduceMaxOp> ? axes.size() : 0;
+      for (int64_t part = 1; count < axes.size() && part < minElementsOfStep; ++count)
+        part *= getTensorType(value).getDimSize(axes[axes.size() - 1 - count]);
+      value = ReduceOp::create(builder, loc, value, axes.take_back(count), /*keep_dims=*/false);
+      axes = axes.drop_back(count);
+    }
+    return value;
+  }
+
   /// A sum, or maximum, without `keep_dims`. Over the batch it is taken in two steps.
   template <typename ReduceOp> Value reduce(Value value, ArrayRef<int64_t> axes) {
     RankedTensorType type = getTensorType(value);
@@ -62,7 +77,7 @@ struct Emitter {
         inner.size() != sorted.size() && type.getNumElements() >= minSplitElements && part >= minElementsOfPart;
     if (!isSplit)
       return ReduceOp::create(builder, loc, value, sorted, /*keep_dims=*/false);
-    Value parts = ReduceOp::create(builder, loc, value, inner, /*keep_dims=*/false);
+    Value parts = reduceInSteps<ReduceOp>(value, inner);
     int64_t place = outer - llvm::count_if(inner, [&](int64_t axis) { return axis < outer; });
     return ReduceOp::create(builder, loc, parts, place, /*keep_dims=*/false);
   }
@@ -208,6 +223,15 @@ private:
     return clone.getResult();
   }
 
+  /// By channel, with the rank of the input. As the number that is taken off before squares are summed up, it is near
+  /// enough to the mean of the batch that nothing cancels, and reads little.
+  static Value meanOfFirstSample(Emitter &e, Value input, ArrayRef<int64_t> axes) {
+    Value sample = e.first(input, 0);
+    RankedTensorType type = getTensorType(sample);
+    Value sum = ReduceSumOp::create(e.builder, e.loc, sample, axes, /*keep_dims=*/false);
+    return e.keepDims(e.div(sum, e.number(sum, countElements(type, axes))), type, axes);
+  }
+
   static SmallVector<Value> decomposeTraining(Emitter &e, BatchNormTrainingOp norm) {
     Value input = norm.getInput();
     RankedTensorType type = getTensorType(input);
@@ -216,17 +240,15 @@ private:
     llvm::append_range(axes, llvm::seq<int64_t>(2, rank));
     Value count = e.number(input, countElements(type, axes));
 
-    Value centre = input; // the first element of each channel
-    if (type.getNumElements() != 0)
-      for (int64_t axis : axes)
-        centre = e.first(centre, axis);
-    Value distance = type.getNumElements() != 0 ? e.sub(input, centre) : input;
+    bool hasSamples = type.getNumElements() != 0;
+    Value centre = hasSamples ? meanOfFirstSample(e, input, axes) : Value();
+    Value distance = hasSamples ? e.sub(input, centre) : input;
     Value meanDistance = e.div(e.reduce<ReduceSumOp>(distance, axes), count);
     Value meanSquare = e.div(e.reduce<ReduceSumOp>(e.mul(distance, distance), axes), count);
     Value raw = e.sub(meanSquare, e.mul(meanDistance, meanDistance));
     Value variance = MaximumOp::create(e.builder, e.loc, raw, e.number(raw, 0.0));
     Value mean = meanDistance;
-    if (type.getNumElements() != 0)
+    if (hasSamples)
       mean = e.add(meanDistance, e.reshape(centre, {type.getDimSize(1)}));
 
     Value shifted = e.add(variance, e.number(variance, norm.getEpsilon().convertToDouble()));

@@ -151,6 +151,46 @@ Expected<std::vector<uint8_t>> espalier::rt::readFileMaybeGzip(const std::string
 // Writing
 //===----------------------------------------------------------------------===//
 
+/// Paths of the temporaries that exist, for removeTemporaries(). A process writes few files at once; one that finds no
+/// free entry is only not removed by a signal.
+static std::atomic<const char *> liveTemporaries[16];
+
+static void remember(const std::string &temporary) {
+  const char *copy = ::strdup(temporary.c_str());
+  for (std::atomic<const char *> &entry : liveTemporaries) {
+    const char *none = nullptr;
+    if (entry.compare_exchange_strong(none, copy))
+      return;
+  }
+  std::free(const_cast<char *>(copy));
+}
+
+static void forget(const std::string &temporary) {
+  for (std::atomic<const char *> &entry : liveTemporaries) {
+    const char *path = entry.load();
+    if (path && temporary == path && entry.compare_exchange_strong(path, nullptr)) {
+      std::free(const_cast<char *>(path));
+      return;
+    }
+  }
+}
+
+void espalier::rt::removeTemporaries() noexcept {
+  for (std::atomic<const char *> &entry : liveTemporaries)
+    if (const char *path = entry.exchange(nullptr))
+      ::unlink(path);
+}
+
+bool espalier::rt::isTemporaryName(std::string_view name) {
+  constexpr std::string_view suffix = ".tmp";
+  if (name.size() < suffix.size() || name.substr(name.size() - suffix.size()) != suffix)
+    return false;
+  name.remove_suffix(suffix.size());
+  std::string_view numbers = name.substr(std::min(name.rfind('.'), name.size()));
+  return numbers.size() >= 4 && numbers.find('-') != std::string_view::npos &&
+         numbers.find_first_not_of(".-0123456789") == std::string_view::npos;
+}
+
 Expected<AtomicFile> AtomicFile::create(const std::string &path) {
   struct stat info;
   bool exists = ::stat(path.c_str(), &info) == 0;
@@ -182,6 +222,7 @@ Expected<AtomicFile> AtomicFile::create(const std::string &path) {
       ::unlink(temporary.c_str());
       return failure;
     }
+    remember(temporary);
     return AtomicFile(std::move(target), std::move(temporary), std::move(fd));
   }
 }
@@ -190,8 +231,10 @@ AtomicFile::AtomicFile(AtomicFile &&other)
     : path(std::move(other.path)), temporary(std::exchange(other.temporary, {})), fd(std::move(other.fd)) {}
 
 AtomicFile::~AtomicFile() {
-  if (!temporary.empty())
-    ::unlink(temporary.c_str());
+  if (temporary.empty())
+    return;
+  ::unlink(temporary.c_str());
+  forget(temporary);
 }
 
 Status AtomicFile::write(Span<const uint8_t> bytes) {
@@ -212,6 +255,7 @@ Status AtomicFile::commit() {
     return {};
   if (::fsync(fd.get()) != 0 || ::rename(temporary.c_str(), path.c_str()) != 0)
     return systemError("write", path);
+  forget(temporary);
   temporary.clear();
   // The new name is in the folder, which must reach the disk too. Some file systems cannot flush a folder (EINVAL);
   // the file itself is safe by then.

@@ -282,6 +282,9 @@ static Expected<std::vector<uint8_t>> readHeader(const InputFile &file) {
   std::vector<uint8_t> header(length);
   if (Status status = file.readAt(sizeof(prefix), header); !status.ok())
     return status;
+  // The parser takes a zero byte for the end of its input.
+  if (auto zero = std::find(header.begin(), header.end(), 0); zero != header.end())
+    return invalidInput("header has a zero byte at byte {}", sizeof(prefix) + (zero - header.begin()));
   return header;
 }
 

@@ -4,6 +4,9 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <oneapi/dnnl/dnnl.h>
+
+#include <fstream>
 
 using namespace espalier::rt;
 
@@ -58,4 +61,19 @@ Status espalier::rt::checkProcessor(const std::string &cpu, const std::vector<st
   return unsupported("artifact was compiled for {}, but this processor lacks {}; compile with --cpu=x86-64-v3 for any "
                      "processor with AVX2, or on this machine",
                      cpu, fmt::join(missing, ", "));
+}
+
+std::string espalier::rt::processorName() {
+  std::ifstream file("/proc/cpuinfo");
+  constexpr std::string_view key = "model name";
+  for (std::string line; std::getline(file, line);)
+    if (std::string_view(line).substr(0, key.size()) == key)
+      if (size_t start = line.find(": "); start != std::string::npos)
+        return line.substr(start + 2);
+  return "unknown";
+}
+
+std::string espalier::rt::libraryVersion() {
+  const dnnl_version_t *version = dnnl_version();
+  return fmt::format("{}.{}.{}", version->major, version->minor, version->patch);
 }

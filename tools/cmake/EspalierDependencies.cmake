@@ -20,6 +20,7 @@ find_package(tomlplusplus 3.3 REQUIRED)
 find_package(PNG REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(ZLIB REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(Threads REQUIRED)
 
 # Debian's dnnl package file insists on OpenCL development files that we do not use.

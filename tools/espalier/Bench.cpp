@@ -121,12 +121,12 @@ rt::Status Bench::benchStep() const {
   TrainingOptions options = trainingOptions(rt::Recipe(), graph->getSymName(), "cross_entropy");
   options.sizes = *sizes;
   options.float64 = inference.target.isFloat64();
-  rt::InitializerTable initializers;
+  TrainingArtifact artifact;
   rt::Expected<rt::Program> step = compileTrainingProgram(network.module(), options, ProgramKind::Step,
-                                                          inference.target.cpu, inference.threads, &initializers);
+                                                          inference.target.cpu, inference.threads, &artifact);
   if (!step)
     return step.takeStatus();
-  if (rt::Status s = writeStepInputs(*step, std::move(initializers), inference.seed); !s.ok())
+  if (rt::Status s = writeStepInputs(*step, std::move(artifact.initializers), inference.seed); !s.ok())
     return s;
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report({*step, seconds, step->executable().artifact().cpu, flopsOf(priceStep(network.module(), options))});

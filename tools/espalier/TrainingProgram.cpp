@@ -4,6 +4,8 @@
 
 #include "../common/Compile.h"
 
+#include "espalier/Runtime/Core/Digest.h"
+
 using namespace espalier;
 using namespace espalier::tools;
 
@@ -39,7 +41,7 @@ TrainingOptions espalier::tools::trainingOptions(const rt::Recipe &recipe, llvm:
 
 rt::Expected<rt::Program> espalier::tools::compileTrainingProgram(mlir::ModuleOp module, const TrainingOptions &options,
                                                                   ProgramKind kind, const std::string &cpu, int threads,
-                                                                  rt::InitializerTable *initializers) {
+                                                                  TrainingArtifact *artifact) {
   PhaseOptions phases;
   phases.toStep = [&](mlir::OpPassManager &manager) {
     if (kind == ProgramKind::Step)
@@ -47,14 +49,22 @@ rt::Expected<rt::Program> espalier::tools::compileTrainingProgram(mlir::ModuleOp
     else
       buildEvaluationStepPipeline(manager, options);
   };
-  auto executable = compileExecutable(module, phases, cpu);
-  if (!executable)
+  mlir::FailureOr<std::string> compiled = compileArtifact(module, phases, cpu);
+  if (failed(compiled))
     return reported();
-  if (initializers) {
-    rt::Expected<rt::InitializerTable> table = rt::parseInitializers(executable->artifact().metadata);
+  rt::Span<const uint8_t> bytes(reinterpret_cast<const uint8_t *>(compiled->data()), compiled->size());
+  rt::Expected<std::shared_ptr<const rt::Executable>> executable = rt::Executable::load(bytes);
+  if (!executable)
+    return executable.takeStatus();
+  if (artifact) {
+    rt::Expected<rt::InitializerTable> table = rt::parseInitializers((*executable)->artifact().metadata);
     if (!table)
       return table.takeStatus();
-    *initializers = std::move(*table);
+    artifact->initializers = std::move(*table);
+    artifact->processor = (*executable)->artifact().cpu;
+    rt::Digest digest;
+    digest.add(bytes);
+    artifact->digest = digest.finish();
   }
-  return rt::Program::create(executable, "step", threads);
+  return rt::Program::create(*executable, "step", threads);
 }

@@ -15,10 +15,17 @@ TrainingOptions trainingOptions(const rt::Recipe &recipe, llvm::StringRef arch, 
 
 enum class ProgramKind { Step, Evaluation };
 
-/// The program `step` for the sizes of the options, in an executable of its own. Fills `initializers`, if it is given.
+/// What a run wants to know of the artifact that a program comes from.
+struct TrainingArtifact {
+  rt::InitializerTable initializers;
+  std::string processor; ///< that its code is for
+  std::string digest;    ///< SHA-256 of its bytes
+};
+
+/// The program `step` for the sizes of the options, in an executable of its own. Fills `artifact`, if it is given.
 rt::Expected<rt::Program> compileTrainingProgram(mlir::ModuleOp module, const TrainingOptions &options,
                                                  ProgramKind kind, const std::string &cpu, int threads,
-                                                 rt::InitializerTable *initializers = nullptr);
+                                                 TrainingArtifact *artifact = nullptr);
 
 } // namespace espalier::tools
 

@@ -7,6 +7,8 @@ std::vector<std::unique_ptr<espalier::tools::Verb>> espalier::tools::createVerbs
   verbs.push_back(createCheckVerb());
   verbs.push_back(createCostVerb());
   verbs.push_back(createTrainVerb());
+  verbs.push_back(createReportVerb());
+  verbs.push_back(createSweepVerb());
   verbs.push_back(createRunVerb());
   verbs.push_back(createBenchVerb());
   verbs.push_back(createExplainVerb());

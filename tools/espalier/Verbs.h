@@ -13,7 +13,9 @@ std::unique_ptr<Verb> createCompileVerb();
 std::unique_ptr<Verb> createCompletionVerb();
 std::unique_ptr<Verb> createCostVerb();
 std::unique_ptr<Verb> createExplainVerb();
+std::unique_ptr<Verb> createReportVerb();
 std::unique_ptr<Verb> createRunVerb();
+std::unique_ptr<Verb> createSweepVerb();
 std::unique_ptr<Verb> createTrainVerb();
 
 } // namespace espalier::tools

@@ -22,6 +22,10 @@ static Json toJson(const Preprocessing &preprocessing) {
           {"classes", preprocessing.classNames}};
 }
 
+rt::Metadata Preprocessing::toMetadata() const {
+  return {{preprocessingKey, toJson(*this).dump(-1, ' ', false, Json::error_handler_t::replace)}};
+}
+
 /// Every field with its type, and sizes that fit together.
 static std::optional<Preprocessing> fromJson(const Json &json) {
   auto isSize = [&](const char *key) {
@@ -56,7 +60,7 @@ rt::Expected<WeightsFile> WeightsFile::read(const std::string &path) {
     return file.takeStatus();
   WeightsFile result;
   for (const auto &[name, entry] : file->entries()) {
-    if (endsWith(name, "num_batches_tracked"))
+    if (endsWith(name, "num_batches_tracked") || (rt::isCheckpoint(file->metadata()) && rt::isSlotName(name)))
       continue;
     rt::Expected<rt::HostTensor> tensor = file->read(name);
     if (!tensor)
@@ -75,8 +79,7 @@ rt::Status WeightsFile::write(const std::string &path) const {
   std::map<std::string, const rt::HostTensor *> pointers;
   for (const auto &[name, tensor] : tensors)
     pointers[name] = &tensor;
-  rt::Metadata metadata{{"format", "pt"}};
-  if (preprocessing)
-    metadata[preprocessingKey] = toJson(*preprocessing).dump(-1, ' ', false, Json::error_handler_t::replace);
+  rt::Metadata metadata = preprocessing ? preprocessing->toMetadata() : rt::Metadata();
+  metadata["format"] = "pt";
   return rt::writeSafetensors(path, pointers, metadata);
 }

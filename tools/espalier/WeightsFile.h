@@ -13,6 +13,9 @@ struct Preprocessing {
   rt::ImageShape image;
   rt::Normalisation normalisation;
   std::vector<std::string> classNames;
+
+  /// The entry of a file's metadata that says it.
+  rt::Metadata toMetadata() const;
 };
 
 /// A safetensors file: parameters and states by path, preprocessing in the metadata (`espalier.preprocessing`, JSON).
@@ -20,7 +23,8 @@ struct WeightsFile {
   rt::TensorMap tensors;
   std::optional<Preprocessing> preprocessing;
 
-  /// Files of other programs have no preprocessing; PyTorch's `num_batches_tracked` is dropped.
+  /// Files of other programs have no preprocessing; PyTorch's `num_batches_tracked` is dropped, and so are the
+  /// optimiser's tensors in a checkpoint.
   static rt::Expected<WeightsFile> read(const std::string &path);
   /// Atomic: the file is there in full, or not at all.
   rt::Status write(const std::string &path) const;

@@ -2,6 +2,8 @@
 
 #include "espalier/Runtime/Train/Progress.h"
 
+#include "espalier/Runtime/Core/Text.h"
+
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -10,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 using namespace espalier::rt;
@@ -25,6 +28,7 @@ ProgressOptions ProgressOptions::forStderr(bool quiet) {
   options.now = [] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
   };
+  options.memory = currentMemoryBytes;
   const char *terminal = std::getenv("TERM");
   bool dumb = terminal && std::string_view(terminal) == "dumb";
   if (quiet) {
@@ -38,6 +42,23 @@ ProgressOptions ProgressOptions::forStderr(bool quiet) {
       options.width = size.ws_col;
   }
   return options;
+}
+
+int64_t espalier::rt::currentMemoryBytes() {
+  // The second number is the resident set, in pages.
+  std::FILE *file = std::fopen("/proc/self/statm", "re");
+  if (!file)
+    return 0;
+  long long size = 0, resident = 0;
+  bool read = std::fscanf(file, "%lld %lld", &size, &resident) == 2;
+  std::fclose(file);
+  return read ? resident * ::sysconf(_SC_PAGESIZE) : 0;
+}
+
+int64_t espalier::rt::peakMemoryBytes() {
+  rusage usage = {};
+  constexpr int64_t unit = 1024; // Linux counts in KiB
+  return ::getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_maxrss * unit : 0;
 }
 
 std::string espalier::rt::formatDuration(double seconds) {
@@ -55,10 +76,10 @@ Progress::~Progress() {
     options.write(clearLine);
 }
 
-void Progress::start(std::string newTitle, int64_t samples) {
+void Progress::start(std::string newTitle, int64_t samples, int64_t before) {
   title = std::move(newTitle);
   total = samples;
-  done = 0;
+  done = doneBefore = before;
   loss = 0;
   accuracy.reset();
   started = lastOutput = options.now();
@@ -66,7 +87,7 @@ void Progress::start(std::string newTitle, int64_t samples) {
 
 double Progress::rate() const {
   double seconds = options.now() - started;
-  return seconds > 0 ? static_cast<double>(done) / seconds : 0;
+  return seconds > 0 ? static_cast<double>(done - doneBefore) / seconds : 0;
 }
 
 std::string Progress::describe() const {
@@ -78,10 +99,13 @@ std::string Progress::describe() const {
 
 std::string Progress::bar() const {
   double seconds = runSeconds + options.now() - started;
-  double runRate = seconds > 0 ? static_cast<double>(runDone + done) / seconds : 0;
-  double remaining = static_cast<double>(runTotal - runDone - done) / runRate;
+  int64_t ours = runDone + done - doneBefore;
+  double runRate = seconds > 0 ? static_cast<double>(ours) / seconds : 0;
+  double remaining = static_cast<double>(runTotal - ours) / runRate;
   std::string right =
-      fmt::format(" {:3}%  {}  {} left", total > 0 ? 100 * done / total : 100, describe(), formatDuration(remaining));
+      fmt::format(" {:3}%  {}{}  {} left", total > 0 ? 100 * done / total : 100, describe(),
+                  options.memory ? "  " + formatBytes(static_cast<uint64_t>(options.memory())) : std::string(),
+                  formatDuration(remaining));
   // The bar takes what the text leaves; on a narrow terminal the text is cut, since a line that wraps cannot be
   // redrawn.
   constexpr int minBar = 10, maxBar = 40;
@@ -117,6 +141,6 @@ void Progress::finish(std::string_view remark) {
                               title, describe(), formatDuration(options.now() - started), remark.empty() ? "" : "  ",
                               remark));
   barIsDrawn = false;
-  runDone += done;
+  runDone += done - doneBefore;
   runSeconds += options.now() - started;
 }

@@ -6,6 +6,7 @@
 #include "espalier/Runtime/Core/Text.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cctype>
@@ -58,8 +59,13 @@ struct PerChannel {
   bool positive;
 };
 
+/// A file or folder.
+struct Path {
+  std::string Recipe::*field;
+};
+
 using KeyKind =
-    std::variant<Number, Integer, Boolean, Choice<Optimiser>, Choice<Schedule>, IntegerList, Betas, PerChannel>;
+    std::variant<Number, Integer, Boolean, Choice<Optimiser>, Choice<Schedule>, IntegerList, Betas, PerChannel, Path>;
 
 struct KeyRecord {
   std::string_view name;
@@ -98,6 +104,15 @@ static const std::vector<KeyRecord> &keyRecords() {
        "subtracted from each channel of pixels in 0..1; auto computes it from the training set"},
       {"std", PerChannel{&Recipe::deviation, true},
        "divides each channel after that; auto computes it from the training set"},
+      {"network", Path{&Recipe::network}, "the architecture file, where the command line names none"},
+      {"data", Path{&Recipe::data}, "the folder of the data set, where the command line names none"},
+      {"init_from", Path{&Recipe::initFrom}, "weights to start from (safetensors)"},
+      {"skip_mismatched", Boolean{&Recipe::skipMismatched},
+       "start from init_from even where tensors are missing, unexpected or of another shape; those keep their initial "
+       "values, as the last layer does when the number of classes changes"},
+      {"checkpoint_every", Integer{&Recipe::checkpointEvery, 0, maxCount},
+       "steps between checkpoints; there is one at the end of each epoch in any case, and with 0 no other"},
+      {"keep", Integer{&Recipe::keep, 1, 1'000'000}, "checkpoints that are kept, besides the best one"},
   };
   return records;
 }
@@ -161,6 +176,11 @@ struct KeyDescriber {
     key.type = "\"auto\" or list of numbers";
     key.range = perChannel.positive ? "one for each channel, above 0" : "one for each channel";
     key.defaultValue = "\"auto\"";
+  }
+
+  void operator()(const Path &) const {
+    key.type = "string";
+    key.defaultValue = "\"\"";
   }
 
   static std::string formatRange(const Number &number) {
@@ -312,6 +332,16 @@ public:
     return {};
   }
 
+  Status operator()(const Path &path) const {
+    const toml::value<std::string> *value = node.as_string();
+    if (!value)
+      return expected(node, "a string", describe(node));
+    if (value->get().find('\0') != std::string::npos)
+      return expected(node, "a path", "a string with a zero byte");
+    recipe.*path.field = value->get();
+    return {};
+  }
+
 private:
   static std::optional<double> readNumber(const toml::node &node) {
     if (const toml::value<int64_t> *value = node.as_integer())
@@ -417,24 +447,105 @@ Expected<Recipe> espalier::rt::readRecipe(const std::string &path) {
   Expected<std::vector<uint8_t>> content = readFile(path, maxBytes);
   if (!content)
     return content.takeStatus();
-  return parseRecipe(std::string_view(reinterpret_cast<const char *>(content->data()), content->size()), path);
+  Expected<Recipe> recipe =
+      parseRecipe(std::string_view(reinterpret_cast<const char *>(content->data()), content->size()), path);
+  if (!recipe)
+    return recipe;
+  size_t slash = path.rfind('/');
+  for (const KeyRecord &record : keyRecords())
+    if (const Path *key = std::get_if<Path>(&record.kind); key && slash != std::string::npos) {
+      std::string &value = (*recipe).*key->field;
+      if (!value.empty() && value[0] != '/')
+        value.insert(0, path, 0, slash + 1);
+    }
+  return recipe;
 }
 
-Status espalier::rt::overrideRecipe(Recipe &recipe, const std::string &key, const std::string &value) {
+/// A basic string of TOML.
+static std::string formatString(std::string_view text) {
+  std::string result = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\')
+      result += '\\';
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      result += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
+    else
+      result += c;
+  }
+  return result + '"';
+}
+
+Status espalier::rt::overrideRecipe(Recipe &recipe, const std::string &name, const std::string &value) {
+  std::string key = name == "lr" ? "learning_rate" : name;
   const KeyRecord *record = findKey(key);
   if (!record)
     return usageError("{}", unknownKey(key));
   // The shell eats quotes: a bare word other than TOML's own is a string.
+  bool isPath = std::holds_alternative<Path>(record->kind);
   bool isWord = !value.empty() && std::isalpha(static_cast<unsigned char>(value[0])) && value != "true" &&
                 value != "false" && value.find_first_of("'\n") == std::string::npos;
   Recipe changed = recipe;
-  Status status = readKeys(changed, fmt::format(isWord ? "{} = '{}'" : "{} = {}", key, value), "");
+  Status status = readKeys(changed,
+                           fmt::format("{} = {}", key,
+                                       isPath   ? formatString(value)
+                                       : isWord ? fmt::format("'{}'", value)
+                                                : value),
+                           "");
   if (status.ok())
     status = checkCombinations(changed);
   if (!status.ok())
     return usageError("{}", status.message());
   recipe = std::move(changed);
   return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Writing
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// The value of a key as TOML; numbers have the digits that give the same bits again.
+struct ValueFormatter {
+  const Recipe &recipe;
+
+  std::string operator()(const Number &number) const { return fmt::format("{}", recipe.*number.field); }
+  std::string operator()(const Integer &integer) const { return fmt::format("{}", recipe.*integer.field); }
+  std::string operator()(const Boolean &boolean) const { return fmt::format("{}", recipe.*boolean.field); }
+  template <typename Enum> std::string operator()(const Choice<Enum> &choice) const {
+    return formatString(choice.names[static_cast<size_t>(recipe.*choice.field)]);
+  }
+  std::string operator()(const IntegerList &list) const {
+    return fmt::format("[{}]", fmt::join(recipe.*list.field, ", "));
+  }
+  std::string operator()(const Betas &betas) const { return fmt::format("[{}]", fmt::join(recipe.*betas.field, ", ")); }
+  std::string operator()(const PerChannel &perChannel) const {
+    const std::optional<std::vector<double>> &values = recipe.*perChannel.field;
+    return values ? fmt::format("[{}]", fmt::join(*values, ", ")) : "\"auto\"";
+  }
+  std::string operator()(const Path &path) const { return formatString(recipe.*path.field); }
+};
+
+} // namespace
+
+std::vector<RecipeValue> espalier::rt::recipeValues(const Recipe &recipe) {
+  std::vector<RecipeValue> values;
+  for (const KeyRecord &record : keyRecords())
+    values.emplace_back(record.name, std::visit(ValueFormatter{recipe}, record.kind));
+  return values;
+}
+
+std::string espalier::rt::formatRecipe(const Recipe &recipe) {
+  std::string text;
+  for (const auto &[key, value] : recipeValues(recipe))
+    text += fmt::format("{} = {}\n", key, value);
+  return text;
+}
+
+bool espalier::rt::isRunKey(std::string_view key) {
+  static constexpr std::string_view runKeys[] = {"epochs",    "threads",         "network",          "data",
+                                                 "init_from", "skip_mismatched", "checkpoint_every", "keep"};
+  return std::find(std::begin(runKeys), std::end(runKeys), key) != std::end(runKeys);
 }
 
 //===----------------------------------------------------------------------===//

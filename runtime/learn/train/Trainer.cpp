@@ -4,6 +4,7 @@
 
 #include "espalier/Runtime/Core/Finite.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -145,35 +146,64 @@ Status Trainer::initialize(const InitializerTable &initializers) {
   return {};
 }
 
-Status Trainer::load(const TensorMap &tensors) {
-  std::vector<std::string> problems;
+WeightsFit Trainer::compare(const TensorMap &tensors) const {
+  WeightsFit fit;
+  bool withSlots = std::any_of(tensors.begin(), tensors.end(), [](const auto &t) { return isSlotName(t.first); });
+  for (PlaceId id : stored) {
+    const Place &place = placeOf(programs.step, id);
+    auto found = tensors.find(place.name);
+    if (found == tensors.end()) {
+      if (withSlots || place.role != Role::Slot)
+        fit.missing.push_back(place.name);
+    } else if (found->second.dtype() != place.dtype || found->second.shape() != place.logical) {
+      fit.misshapen.push_back(fmt::format("'{}' is {}, but the network wants {}", place.name,
+                                          formatType(found->second.dtype(), found->second.shape()),
+                                          formatType(place.dtype, place.logical)));
+    } else {
+      ++fit.matching;
+    }
+  }
   for (const auto &[name, tensor] : tensors) {
     std::optional<PlaceId> id = programs.step.findInput(name);
-    if (!id || !isStored(placeOf(programs.step, *id).role)) {
-      problems.push_back(fmt::format("the network has no '{}'", name));
-      continue;
-    }
-    const Place &place = placeOf(programs.step, *id);
-    if (place.dtype != tensor.dtype() || place.logical != tensor.shape())
-      problems.push_back(fmt::format("'{}' is {}, but the network wants {}", name,
-                                     formatType(tensor.dtype(), tensor.shape()),
-                                     formatType(place.dtype, place.logical)));
-    else if (Status s = programs.step.write(*id, tensor); !s.ok())
-      return s;
+    if (!id || !isStored(placeOf(programs.step, *id).role))
+      fit.unexpected.push_back(name);
   }
-  if (problems.empty())
-    return {};
-  std::string list;
-  for (size_t i = 0; i < problems.size() && i < 3; ++i)
-    list += (i ? "; " : "") + problems[i];
-  return invalidInput("{}{}", list, problems.size() > 3 ? fmt::format("; and {} more", problems.size() - 3) : "");
+  return fit;
 }
 
-Expected<TensorMap> Trainer::weights() const {
+std::vector<std::string> WeightsFit::describe(size_t limit) const {
+  std::vector<std::string> lines;
+  auto add = [&](std::string_view what, const std::vector<std::string> &names) {
+    if (names.empty())
+      return;
+    std::string line = fmt::format("{} {}: ", names.size(), what);
+    for (size_t i = 0; i < names.size() && i < limit; ++i)
+      line += (i ? ", " : "") + names[i];
+    lines.push_back(names.size() > limit ? fmt::format("{}, and {} more", line, names.size() - limit) : line);
+  };
+  add("missing", missing);
+  add("unexpected", unexpected);
+  add("misshapen", misshapen);
+  return lines;
+}
+
+Status Trainer::load(const TensorMap &tensors) {
+  for (PlaceId id : stored) {
+    const Place &place = placeOf(programs.step, id);
+    auto found = tensors.find(place.name);
+    if (found == tensors.end() || found->second.dtype() != place.dtype || found->second.shape() != place.logical)
+      continue;
+    if (Status s = programs.step.write(id, found->second); !s.ok())
+      return s;
+  }
+  return {};
+}
+
+Expected<TensorMap> Trainer::read(bool slots) const {
   TensorMap tensors;
   for (PlaceId id : stored) {
     const Place &place = placeOf(programs.step, id);
-    if (place.role == Role::Slot)
+    if (place.role == Role::Slot && !slots)
       continue;
     Expected<HostTensor> tensor = programs.step.read(id);
     if (!tensor)
@@ -183,7 +213,14 @@ Expected<TensorMap> Trainer::weights() const {
   return tensors;
 }
 
-void Trainer::setHyper(std::string_view name, double value) {
+std::vector<std::string> Trainer::describeKernels() const {
+  std::vector<std::string> kernels;
+  for (size_t row = 0; row < programs.step.table().rows.size(); ++row)
+    kernels.push_back(programs.step.describeRow(row));
+  return kernels;
+}
+
+void Trainer::setHyper(std::string_view name, HyperValue value) {
   std::optional<PlaceId> id = programs.step.findInput(name);
   if (!id)
     return;
@@ -192,11 +229,11 @@ void Trainer::setHyper(std::string_view name, double value) {
     std::memcpy(memory.data(), &scalar, sizeof scalar);
   };
   if (dtype == DType::I64)
-    store(static_cast<int64_t>(value));
+    store(value.integer);
   else if (dtype == DType::F64)
-    store(value);
+    store(value.number);
   else
-    store(static_cast<float>(value));
+    store(static_cast<float>(value.number));
 }
 
 void Trainer::read(const BatchLoader &source, int64_t index, BatchInputs &inputs) {
@@ -258,33 +295,30 @@ Status Trainer::explainNonFinite(int64_t step) {
       where, parameter.empty() ? "" : fmt::format(" and reaches the parameter '{}'", parameter));
 }
 
-Expected<Metrics> Trainer::trainEpoch(int64_t epoch, const std::function<void(int64_t, const Metrics &)> &onStep) {
-  loader.startEpoch(epoch);
-  Metrics sums;
-  for (int64_t index = 0; index < loader.numBatches(); ++index) {
-    int64_t step = epoch * loader.numBatches() + index;
-    for (auto [name, value] : {std::pair("learning_rate", recipe.learningRateAt(step, loader.numBatches())),
-                               std::pair("step", static_cast<double>(step + 1)),
-                               std::pair("seed", static_cast<double>(recipe.seed * 1'000'003 + step))})
-      setHyper(name, value);
-    takeSnapshot();
-    read(loader, index, stepInputs);
-    if (Status s = runBatch(programs.step, stepInputs); !s.ok())
-      return s;
-    readMetrics(programs.step);
-    bool finite = storedIsFinite();
-    for (const auto &[name, value] : metrics) {
-      finite &= std::isfinite(value);
-      sums[name] += value;
-    }
-    if (!finite)
-      return explainNonFinite(step);
-    if (onStep)
-      onStep(step, metrics);
+Status Trainer::trainStep(int64_t step) {
+  int64_t epoch = step / loader.numBatches(), index = step % loader.numBatches();
+  if (epoch != epochOfOrder) {
+    loader.startEpoch(epoch);
+    epochOfOrder = epoch;
   }
-  for (auto &[name, sum] : sums)
-    sum /= static_cast<double>(loader.numBatches());
-  return sums;
+  // Wraps for huge seeds; it need only be the same each time.
+  uint64_t seed = static_cast<uint64_t>(recipe.seed) * 1'000'003 + static_cast<uint64_t>(step);
+  for (auto [name, value] :
+       {std::pair("learning_rate", HyperValue{recipe.learningRateAt(step, loader.numBatches()), 0}),
+        std::pair("step", HyperValue{static_cast<double>(step + 1), step + 1}),
+        std::pair("seed", HyperValue{static_cast<double>(seed), static_cast<int64_t>(seed)})})
+    setHyper(name, value);
+  takeSnapshot();
+  read(loader, index, stepInputs);
+  if (Status s = runBatch(programs.step, stepInputs); !s.ok())
+    return s;
+  readMetrics(programs.step);
+  bool finite = storedIsFinite();
+  for (const auto &[name, value] : metrics)
+    finite &= std::isfinite(value);
+  if (!finite)
+    return explainNonFinite(step);
+  return {};
 }
 
 /// The first samples of a batch.
@@ -292,11 +326,13 @@ static void copyPrefix(const HostTensor &batch, HostTensor &prefix) {
   std::memcpy(prefix.bytes().data(), batch.bytes().data(), prefix.byteSize());
 }
 
-Expected<Metrics> Trainer::evaluate() {
+Expected<std::optional<Metrics>> Trainer::evaluate(const std::function<bool()> &shouldStop) {
   programs.evaluate.constantsChanged();
   Metrics sums;
   int64_t left = testLoader.numSamples();
   for (int64_t index = 0; left > 0; ++index) {
+    if (shouldStop && shouldStop())
+      return std::optional<Metrics>();
     int64_t samples = std::min(left, recipe.batch);
     bool whole = samples == recipe.batch;
     Program &program = whole ? programs.evaluate : *programs.evaluateRest;
@@ -315,5 +351,5 @@ Expected<Metrics> Trainer::evaluate() {
   }
   for (auto &[name, sum] : sums)
     sum /= static_cast<double>(testLoader.numSamples());
-  return sums;
+  return std::optional<Metrics>(std::move(sums));
 }

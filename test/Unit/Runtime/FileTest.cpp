@@ -71,6 +71,20 @@ TEST(FileTest, AtomicFileAppearsOnlyWhenCommitted) {
   EXPECT_EQ(folder.numFiles(), 1u);
 }
 
+TEST(FileTest, TemporariesCanBeRemovedAtOnce) {
+  TempFolder folder;
+  Expected<AtomicFile> left = AtomicFile::create(folder.file("left")), done = AtomicFile::create(folder.file("done"));
+  ASSERT_TRUE(left.ok() && done.ok());
+  for (const auto &entry : std::filesystem::directory_iterator(folder.path))
+    EXPECT_TRUE(isTemporaryName(entry.path().filename().string())) << entry.path();
+  ASSERT_TRUE(done->commit().ok());
+  removeTemporaries();
+  EXPECT_EQ(folder.numFiles(), 1u);
+  EXPECT_TRUE(std::filesystem::exists(folder.file("done")));
+  for (std::string_view name : {"a.tmp", "a.1.tmp", "a.1-2", "a.1-x.tmp", ".tmp", "1-2.tmp"})
+    EXPECT_FALSE(isTemporaryName(name)) << name;
+}
+
 TEST(FileTest, AtomicFileKeepsModeAndLink) {
   TempFolder folder;
   std::string path = folder.write("out", "old");

@@ -162,4 +162,16 @@ TEST_F(ProgressTest, Durations) {
   EXPECT_EQ(formatDuration(NAN), "-:--");
 }
 
+TEST_F(ProgressTest, AResumedPhaseCountsOnlyItsOwnWork) {
+  ProgressOptions bar = options(ProgressOptions::Style::Bar);
+  bar.width = 120;
+  bar.memory = [] { return int64_t(3) << 29; };
+  // Of an epoch of 100, 60 were done before; 40 and another epoch are left.
+  Progress progress(bar, 140);
+  progress.start("epoch 1/2", 100, 60);
+  clock += 2;
+  progress.update(80, 1.0, std::nullopt);
+  EXPECT_NE(output.find(" 80%  loss 1.0000  10 images/s  1.5 GiB  0:12 left"), std::string::npos) << output;
+}
+
 } // namespace

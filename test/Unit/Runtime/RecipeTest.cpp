@@ -72,7 +72,7 @@ TEST(RecipeTest, AbsentKeysHaveTheDocumentedDefaults) {
   EXPECT_EQ(written->schedule, empty->schedule);
   EXPECT_EQ(written->betas, empty->betas);
   EXPECT_EQ(written->mean, empty->mean);
-  EXPECT_EQ(recipeKeys().size(), 18u);
+  EXPECT_EQ(recipeKeys().size(), 24u);
   EXPECT_EQ(recipeKeys()[2].range, "at least 0 and below 1");
 }
 
@@ -172,6 +172,39 @@ TEST(RecipeTest, FlagsOverrideValues) {
   expectFailure(overrideRecipe(recipe, "betas", "[1"), StatusCode::Usage, "");
   EXPECT_EQ(recipe.epochs, 3);
   EXPECT_EQ(recipe.warmupEpochs, 0);
+}
+
+TEST(RecipeTest, FormattedRecipesReadBack) {
+  Recipe recipe;
+  recipe.optimiser = Optimiser::AdamW;
+  recipe.schedule = Schedule::MultiStep;
+  recipe.learningRate = 0.1 + 0.2; // no short decimal
+  recipe.milestones = {3, 7};
+  recipe.mean = std::vector<double>{1.0 / 3};
+  recipe.deviation = std::vector<double>{0.25};
+  recipe.network = "a \"quoted\" \\ path\n.esp";
+  recipe.skipMismatched = true;
+  std::string text = formatRecipe(recipe);
+  Expected<Recipe> read = parseRecipe(text, "r.toml");
+  ASSERT_TRUE(read) << read.status().message();
+  EXPECT_EQ(recipeValues(*read), recipeValues(recipe));
+  EXPECT_EQ(read->learningRate, recipe.learningRate);
+  EXPECT_EQ(read->network, recipe.network);
+  EXPECT_EQ(recipeValues(recipe).size(), recipeKeys().size());
+}
+
+TEST(RecipeTest, PathsCountFromTheFolderOfTheFile) {
+  TempFolder folder;
+  std::string path = folder.write("r/x.toml", "data = '../digits'\nnetwork = '/net.esp'\n");
+  Expected<Recipe> recipe = readRecipe(path);
+  ASSERT_TRUE(recipe) << recipe.status().message();
+  EXPECT_EQ(recipe->data, folder.file("r/../digits"));
+  EXPECT_EQ(recipe->network, "/net.esp");
+  EXPECT_EQ(recipe->initFrom, "");
+  ASSERT_TRUE(overrideRecipe(*recipe, "data", "it's here").ok());
+  EXPECT_EQ(recipe->data, "it's here");
+  ASSERT_TRUE(overrideRecipe(*recipe, "lr", "0.5").ok());
+  EXPECT_EQ(recipe->learningRate, 0.5);
 }
 
 TEST(RecipeTest, LearningRateFollowsTheSchedule) {

@@ -97,6 +97,13 @@ private:
   FileDescriptor fd;
 };
 
+/// Whether a file name is one that AtomicFile gives to its temporaries.
+bool isTemporaryName(std::string_view name);
+
+/// Removes the temporaries of all files that are being written, for a process that is about to leave. May be called
+/// from a signal handler.
+void removeTemporaries() noexcept;
+
 /// Writes a whole file through AtomicFile.
 Status writeFileAtomically(const std::string &path, std::string_view content);
 

@@ -22,10 +22,11 @@ namespace espalier::rt {
 /// Whose fault a failure is. The values are the exit codes of the command line.
 enum class StatusCode {
   Ok = 0,
-  InvalidInput = 1, ///< a file or value is wrong; the message names the place
-  Usage = 2,        ///< the caller asked wrongly (flags, arguments)
-  Unsupported = 3,  ///< valid input that this build, device or artifact cannot handle
-  Environment = 4,  ///< disk full, no permission, no such file or device
+  InvalidInput = 1,  ///< a file or value is wrong; the message names the place
+  Usage = 2,         ///< the caller asked wrongly (flags, arguments)
+  Unsupported = 3,   ///< valid input that this build, device or artifact cannot handle
+  Environment = 4,   ///< disk full, no permission, no such file or device
+  Interrupted = 130, ///< the user asked to stop
 };
 
 /// Success, or a code with a message. Success is a null pointer, so that testing for it costs nothing.

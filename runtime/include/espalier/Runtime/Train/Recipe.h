@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace espalier::rt {
@@ -39,6 +40,17 @@ struct Recipe {
   std::optional<std::vector<double>> mean;
   std::optional<std::vector<double>> deviation; ///< the key `std`
 
+  /// \name What is trained, on what. Flags of the command line may give them instead.
+  /// @{
+  std::string network;
+  std::string data;
+  std::string initFrom;
+  bool skipMismatched = false;
+  /// @}
+
+  int64_t checkpointEvery = 0;
+  int64_t keep = 3;
+
   /// The learning rate of optimiser step `step` (from 0) of a run with `stepsPerEpoch` steps an epoch: linear from
   /// learning_rate / w up during the w steps of the warm-up; then constant, half a cosine down to 0 at the end of the
   /// run, or times gamma from each milestone's epoch on.
@@ -60,10 +72,25 @@ std::vector<RecipeKey> recipeKeys();
 /// Reads recipe text; `name` is the file in messages, which have the form `name:line:column: ...`.
 Expected<Recipe> parseRecipe(std::string_view text, const std::string &name);
 
-/// parseRecipe() of a file.
+/// parseRecipe() of a file. Paths in it count from the folder of the file.
 Expected<Recipe> readRecipe(const std::string &path);
 
-/// Replaces one value, written as in the file (quotes around words may be omitted): what a command-line flag does.
+/// A key of a recipe and its value as a recipe file would give it: `0.1`, `"cosine"`, `[30, 60]`.
+using RecipeValue = std::pair<std::string, std::string>;
+
+/// Every key with its value, in the order of the documentation; parseRecipe() of the lines `key = value` gives an equal
+/// recipe.
+std::vector<RecipeValue> recipeValues(const Recipe &recipe);
+
+/// The text of a recipe file that gives every key.
+std::string formatRecipe(const Recipe &recipe);
+
+/// The keys of recipeValues() whose values may differ between two runs without a difference in what a step computes:
+/// where files are, how many threads, how often to save, how many epochs.
+bool isRunKey(std::string_view key);
+
+/// Replaces one value, written as in the file (quotes around words may be omitted, around paths they must be): what a
+/// command-line flag does. `lr` is short for `learning_rate`.
 Status overrideRecipe(Recipe &recipe, const std::string &key, const std::string &value);
 
 } // namespace espalier::rt

@@ -5,11 +5,10 @@
 
 #include "espalier/Runtime/Data/BatchLoader.h"
 #include "espalier/Runtime/Program/Program.h"
+#include "espalier/Runtime/Train/Checkpoint.h"
 #include "espalier/Runtime/Train/Initializer.h"
-#include "espalier/Runtime/Train/Recipe.h"
 
 #include <functional>
-#include <map>
 
 namespace espalier::rt {
 
@@ -22,11 +21,17 @@ struct TrainingPrograms {
   std::optional<Program> evaluateRest;
 };
 
-/// Means over samples, by the name of the program's output: "loss", "accuracy", ...
-using Metrics = std::map<std::string, double>;
+/// How tensors of a file fit a network's parameters and states, by name.
+struct WeightsFit {
+  std::vector<std::string> missing;    ///< the network has them, the file does not
+  std::vector<std::string> unexpected; ///< the file has them, the network does not
+  std::vector<std::string> misshapen;  ///< "'fc.weight' is f32[1000, 512], but the network wants f32[10, 512]"
+  int64_t matching = 0;
 
-/// Tensors by the name of the program's argument.
-using TensorMap = std::map<std::string, HostTensor>;
+  bool isExact() const { return missing.empty() && unexpected.empty() && misshapen.empty(); }
+  /// One line for each kind of difference, with up to `limit` names each.
+  std::vector<std::string> describe(size_t limit = 20) const;
+};
 
 /// Trains one network on one data set. Equal programs, data, recipe and number of threads give equal bits.
 class Trainer {
@@ -38,22 +43,32 @@ public:
 
   /// Draws parameters, states and slots that `initializers` names; the others start at 0.
   Status initialize(const InitializerTable &initializers);
-  /// Replaces parameters and states by name. Names that the network does not have, and shapes that do not fit, are
-  /// InvalidInput; the first message lists up to three.
+  /// Compares tensors with parameters and states, and with the slots if there is one among the tensors.
+  WeightsFit compare(const TensorMap &tensors) const;
+  /// Replaces what fits by name: parameters, states, and slots.
   Status load(const TensorMap &tensors);
   /// Parameters and states, in logical layout.
-  Expected<TensorMap> weights() const;
+  Expected<TensorMap> weights() const { return read(/*slots=*/false); }
+  /// Parameters, states and slots, in logical layout: all that a step changes.
+  Expected<TensorMap> everything() const { return read(/*slots=*/true); }
 
   int64_t stepsPerEpoch() const { return loader.numBatches(); }
   int64_t batch() const { return recipe.batch; }
 
-  /// One pass over the training set; `onStep` sees the metrics of each batch. Only the first step allocates. A loss,
-  /// parameter or state that is not finite ends the run with an error that names the step, and the op and the parameter
-  /// where it arose.
-  Expected<Metrics> trainEpoch(int64_t epoch, const std::function<void(int64_t step, const Metrics &)> &onStep);
+  /// Step `step` of the run, from 0: batch `step` mod stepsPerEpoch() of its epoch. What it does depends on that
+  /// number, the recipe, and parameters, states and slots alone, so a run can go on from any step. Only the first step
+  /// allocates. A loss, parameter or state that is not finite is an error that names the step, and the op and the
+  /// parameter where it arose.
+  Status trainStep(int64_t step);
+  /// Of the batch of the last step.
+  const Metrics &stepMetrics() const { return metrics; }
 
-  /// Means over the test set.
-  Expected<Metrics> evaluate();
+  /// Means over the test set; nothing if `shouldStop` said so between two batches.
+  Expected<std::optional<Metrics>> evaluate(const std::function<bool()> &shouldStop = {});
+
+  /// What computes each row of a step: the symbol of a kernel, or the library's name of its implementation once a step
+  /// was run.
+  std::vector<std::string> describeKernels() const;
 
 private:
   Trainer(TrainingPrograms programs, BatchLoader loader, BatchLoader testLoader, Recipe recipe)
@@ -69,16 +84,23 @@ private:
   void read(const BatchLoader &source, int64_t index, BatchInputs &inputs);
   static Status runBatch(Program &program, const BatchInputs &inputs);
   void readMetrics(Program &program);
+  /// A scalar argument that changes from step to step, for either type it may have.
+  struct HyperValue {
+    double number;
+    int64_t integer;
+  };
   /// Sets a scalar of `step`, if the network has one of that name.
-  void setHyper(std::string_view name, double value);
+  void setHyper(std::string_view name, HyperValue value);
   /// Copies all stored tensors, so that a step which goes wrong can be run again and looked at.
   void takeSnapshot();
   Status explainNonFinite(int64_t step);
   bool storedIsFinite();
+  Expected<TensorMap> read(bool slots) const;
 
   TrainingPrograms programs;
   BatchLoader loader, testLoader;
   Recipe recipe;
+  int64_t epochOfOrder = -1; ///< the epoch that `loader` is ordered for
   BatchInputs stepInputs, evaluateInputs, restInputs;
   std::vector<PlaceId> stored; ///< parameters, states and slots of `step`
   std::vector<std::vector<uint8_t>> snapshot;

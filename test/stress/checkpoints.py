@@ -127,9 +127,10 @@ class Stress:
         names = [name for name in os.listdir(run) if name.startswith("checkpoint-") and name.endswith(".safetensors")]
         return [os.path.join(run, name) for name in sorted(names, key=named_step)]
 
-    def wait_until_training(self, process, run, known):
-        """Returns some time after the process wrote a checkpoint, or when it ended; now and then at any moment."""
-        if self.rng.random() < 0.1:
+    def wait_until_training(self, process, run, known, may_compile):
+        """Returns some time after the process wrote a checkpoint, or when it ended; now and then at any moment, if the
+        process may still be compiling then."""
+        if may_compile and self.rng.random() < 0.1:
             time.sleep(self.rng.random())
             return
         while process.poll() is None and (not os.path.isdir(run) or self.checkpoints(run) == known):
@@ -167,7 +168,7 @@ class Stress:
             way = "kill"
         filler = os.path.join(os.path.dirname(run), "filler")
         process = self.start(run)
-        self.wait_until_training(process, run, before)
+        self.wait_until_training(process, run, before, may_compile=not way.startswith("full"))
         if process.poll() is not None:
             pass
         elif way == "full":

@@ -337,6 +337,9 @@ Row ManifestReader::readRow(const json &object, const ProgramTable &program) {
   std::string op = string(object, "op");
   row.location = string(object, "location");
   row.scope = string(object, "scope");
+  for (auto [key, text] : {std::pair("candidate", &row.candidate), std::pair("reason", &row.reason)})
+    if (object.contains(key))
+      *text = string(object, key);
   if (!failure.ok())
     return row;
   if (op == "dispatch") {

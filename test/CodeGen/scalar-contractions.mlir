@@ -22,6 +22,25 @@ func.func private @convolution(%x: memref<1x16x16x8xf32>, %w: memref<3x3x8x16xf3
 
 // -----
 
+// A small part of a contraction that should have become register tiles.
+// CHECK: Function=tile
+func.func private @tile(%a: memref<4x4xf32>, %b: memref<4x4xf32>, %c: memref<4x4xf32>, %begin: index, %end: index)
+    attributes {plan.kernel = #plan.kernel<extent = 1>} {
+  // expected-error@+1 {{reaches scalar loops in kernel 'tile': 64 multiply-accumulates would run unvectorized}}
+  linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>,
+                                   affine_map<(m, n, k) -> (m, n)>],
+                  iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%a, %b : memref<4x4xf32>, memref<4x4xf32>) outs(%c : memref<4x4xf32>) attrs = {plan.tile} {
+  ^bb0(%x: f32, %y: f32, %o: f32):
+    %p = arith.mulf %x, %y : f32
+    %s = arith.addf %o, %p : f32
+    linalg.yield %s : f32
+  }
+  return
+}
+
+// -----
+
 // Too small to matter, a sum, and a pool: none is reported.
 // CHECK-NOT: remark
 func.func private @others(%a: memref<4x4xf32>, %b: memref<4x4xf32>, %c: memref<4x4xf32>, %x: memref<512x512xf32>,

@@ -47,9 +47,11 @@ static std::string describeInitializers(ModuleOp module) {
 FailureOr<std::string> espalier::tools::compileArtifact(ModuleOp module, const PhaseOptions &options,
                                                         const std::string &cpu) {
   OwningOpRef<ModuleOp> copy = module.clone();
+  PhaseOptions phases = options;
+  phases.kernels.cpu = cpu;
   codegen::ArtifactOptions artifact;
   artifact.cpu = cpu;
-  LogicalResult compiled = runPhases(*copy, Phase::Kernels, options, [&](Phase phase) {
+  LogicalResult compiled = runPhases(*copy, Phase::Kernels, phases, [&](Phase phase) {
     if (phase == Phase::Step)
       artifact.metadata = describeInitializers(*copy);
     return success();

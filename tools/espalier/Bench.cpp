@@ -123,7 +123,7 @@ rt::Status Bench::benchStep() const {
   options.float64 = inference.target.isFloat64();
   TrainingArtifact artifact;
   rt::Expected<rt::Program> step = compileTrainingProgram(network.module(), options, ProgramKind::Step,
-                                                          inference.target.cpu, inference.threads, &artifact);
+                                                          inference.target, inference.threads, &artifact);
   if (!step)
     return step.takeStatus();
   if (rt::Status s = writeStepInputs(*step, std::move(artifact.initializers), inference.seed); !s.ok())

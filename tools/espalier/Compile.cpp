@@ -74,7 +74,9 @@ rt::Status Compile::checkFlags() const {
 /// What the module becomes; it needs no network to be chosen where it is beyond `input`.
 rt::Expected<PhaseOptions> Compile::chooseProgram(Network &net) const {
   PhaseOptions options;
-  options.prepareWeights = !train;
+  options.kernels.prepareWeights = !train;
+  options.kernels.cpu = machine.cpu;
+  options.kernels.kernelTable = machine.kernelTable;
   mlir::FailureOr<Phase> phase = getPhase(net.module());
   if (failed(phase))
     return reported();

@@ -28,10 +28,12 @@ private:
 };
 } // namespace
 
-/// Why this kind of row was chosen.
-static const char *reason(const rt::Row &row) {
-  return row.isLibraryCall() ? "library: convolutions and matrix products in f32 go to oneDNN"
-                             : "generated: fused from ops that no library has in one pass";
+/// The candidate that runs a row, and why: a choice for convolutions and matrix products alone.
+static std::string candidate(const rt::Row &row) { return row.candidate.empty() ? "loops" : row.candidate; }
+static std::string reason(const rt::Row &row) {
+  if (row.candidate.empty())
+    return "no contraction: generated code is all there is";
+  return row.reason.empty() ? "as the input says" : row.reason;
 }
 
 static std::string operandTypes(const rt::ProgramTable &table, const rt::Row &row) {
@@ -64,10 +66,12 @@ rt::Status Explain::run() {
                         {"operands", operandTypes(table, row)},
                         {"scope", row.scope},
                         {"location", row.location},
+                        {"candidate", candidate(row)},
                         {"reason", reason(row)}});
-    text += fmt::format("{:4}  {:<10} {}\n      {}\n      {}{}{}\n", i, rt::operationName(row), forward.describeRow(i),
-                        operandTypes(table, row), row.scope, row.scope.empty() || row.location.empty() ? "" : " at ",
-                        row.location);
+    text +=
+        fmt::format("{:4}  {:<10} {}\n      {}\n      {}{}{}\n      {}: {}\n", i, rt::operationName(row),
+                    forward.describeRow(i), operandTypes(table, row), row.scope,
+                    row.scope.empty() || row.location.empty() ? "" : " at ", row.location, candidate(row), reason(row));
   }
   text += fmt::format("{} rows, arena {:.2f} MiB, code for {}\n", table.rows.size(),
                       static_cast<double>(table.arenaBytes) / (1 << 20), network->executable->artifact().cpu);

@@ -85,7 +85,8 @@ static rt::Status compileNetwork(const InferenceFlags &flags, Inference &result)
   options.float64 = flags.target.isFloat64();
   PhaseOptions phases;
   phases.toStep = [&](mlir::OpPassManager &manager) { buildInferenceStepPipeline(manager, options); };
-  phases.prepareWeights = true;
+  phases.kernels.prepareWeights = true;
+  phases.kernels.kernelTable = flags.target.kernelTable;
   result.executable = compileExecutable(result.network->module(), phases, flags.target.cpu);
   return result.executable ? rt::Status() : reported();
 }

@@ -19,6 +19,10 @@ void TargetFlags::declare(CLI::App &flags) {
   flags.add_option("--precision", precision, "Element type of the computation")
       ->type_name("f32|f64|bf16")
       ->capture_default_str();
+  flags
+      .add_option("--kernel-table", kernelTable,
+                  "Measured times of contractions (see tune), which come before the compiler's own")
+      ->type_name("FILE");
 }
 
 /// cpu, emulator, cuda, or cuda:NUMBER.

@@ -201,7 +201,7 @@ rt::Expected<rt::TrainingPrograms> Train::compile(cg::GraphOp graph) {
     if (!sizes)
       return sizes.takeStatus();
     options.sizes = *std::move(sizes);
-    return compileTrainingProgram(net.module(), options, kind, target.cpu, static_cast<int>(recipe.threads),
+    return compileTrainingProgram(net.module(), options, kind, target, static_cast<int>(recipe.threads),
                                   kind == ProgramKind::Step ? &artifact : nullptr);
   };
   rt::Expected<rt::Program> step = compileFor(recipe.batch, ProgramKind::Step);

@@ -40,16 +40,17 @@ TrainingOptions espalier::tools::trainingOptions(const rt::Recipe &recipe, llvm:
 }
 
 rt::Expected<rt::Program> espalier::tools::compileTrainingProgram(mlir::ModuleOp module, const TrainingOptions &options,
-                                                                  ProgramKind kind, const std::string &cpu, int threads,
-                                                                  TrainingArtifact *artifact) {
+                                                                  ProgramKind kind, const TargetFlags &target,
+                                                                  int threads, TrainingArtifact *artifact) {
   PhaseOptions phases;
+  phases.kernels.kernelTable = target.kernelTable;
   phases.toStep = [&](mlir::OpPassManager &manager) {
     if (kind == ProgramKind::Step)
       buildTrainingStepPipeline(manager, options);
     else
       buildEvaluationStepPipeline(manager, options);
   };
-  mlir::FailureOr<std::string> compiled = compileArtifact(module, phases, cpu);
+  mlir::FailureOr<std::string> compiled = compileArtifact(module, phases, target.cpu);
   if (failed(compiled))
     return reported();
   rt::Span<const uint8_t> bytes(reinterpret_cast<const uint8_t *>(compiled->data()), compiled->size());

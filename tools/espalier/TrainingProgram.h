@@ -3,6 +3,8 @@
 #ifndef ESPALIER_TOOLS_ESPALIER_TRAININGPROGRAM_H
 #define ESPALIER_TOOLS_ESPALIER_TRAININGPROGRAM_H
 
+#include "Target.h"
+
 #include "espalier/Pipelines/Step.h"
 #include "espalier/Runtime/Program/Program.h"
 #include "espalier/Runtime/Train/Initializer.h"
@@ -24,7 +26,7 @@ struct TrainingArtifact {
 
 /// The program `step` for the sizes of the options, in an executable of its own. Fills `artifact`, if it is given.
 rt::Expected<rt::Program> compileTrainingProgram(mlir::ModuleOp module, const TrainingOptions &options,
-                                                 ProgramKind kind, const std::string &cpu, int threads,
+                                                 ProgramKind kind, const TargetFlags &target, int threads,
                                                  TrainingArtifact *artifact = nullptr);
 
 } // namespace espalier::tools

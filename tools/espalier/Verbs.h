@@ -17,6 +17,7 @@ std::unique_ptr<Verb> createReportVerb();
 std::unique_ptr<Verb> createRunVerb();
 std::unique_ptr<Verb> createSweepVerb();
 std::unique_ptr<Verb> createTrainVerb();
+std::unique_ptr<Verb> createTuneVerb();
 
 } // namespace espalier::tools
 

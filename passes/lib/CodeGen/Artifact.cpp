@@ -81,6 +81,10 @@ public:
             entry["op"] = row->getName().stripDialect().str();
             entry["location"] = describeLocation(row.getLoc());
             entry["scope"] = row.getScope().value_or("").str();
+            for (auto [key, name] :
+                 {std::pair("candidate", plan::candidateAttrName), std::pair("reason", plan::reasonAttrName)})
+              if (auto text = row->template getAttrOfType<StringAttr>(name))
+                entry[key] = text.getValue().str();
             rows.push_back(std::move(entry));
           });
     return llvm::json::Object{{"name", program.getSymName().str()},

@@ -70,3 +70,5 @@ bool CPUTarget::hasExtension(llvm::StringRef name) const { return llvm::is_conta
 int64_t CPUTarget::getVectorBytes() const { return hasExtension("avx512f") ? 64 : hasExtension("avx") ? 32 : 16; }
 
 int64_t CPUTarget::getNumVectorRegisters() const { return hasExtension("avx512f") ? 32 : 16; }
+
+std::string CPUTarget::getMeasurementKey() const { return name + "/" + std::to_string(8 * getVectorBytes()); }

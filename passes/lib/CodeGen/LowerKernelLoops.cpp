@@ -164,7 +164,8 @@ struct LowerKernelLoops final : codegen::impl::LowerKernelLoopsBase<LowerKernelL
 
   LogicalResult reportContraction(func::FuncOp kernel, linalg::LinalgOp op) {
     int64_t macs = countContractionMacs(op);
-    if (macs == 0 || macs < minContractionMacs)
+    bool isTile = op->hasAttr(plan::tileAttrName); // part of a contraction that is larger
+    if (!isTile && (macs == 0 || macs < minContractionMacs))
       return success();
     if (forbidScalarContractions)
       return op->emitOpError("reaches scalar loops in kernel '")

@@ -3,7 +3,6 @@
 #include "espalier/Pipelines/Phases.h"
 
 #include "espalier/CodeGen/Passes.h"
-#include "espalier/Pipelines/Kernels.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -35,6 +34,10 @@ FailureOr<Phase> espalier::getPhase(ModuleOp module) {
   return module.emitError("expects 'cg.phase' to be one of ") << listPhases() << ", but got " << attribute;
 }
 
+void espalier::setPhase(ModuleOp module, Phase phase) {
+  module->setAttr(phaseAttrName, StringAttr::get(module.getContext(), getName(phase)));
+}
+
 /// The passes from `phase` to the next one.
 static void addPasses(OpPassManager &manager, Phase phase, const PhaseOptions &options) {
   switch (phase) {
@@ -42,10 +45,10 @@ static void addPasses(OpPassManager &manager, Phase phase, const PhaseOptions &o
     options.toStep(manager);
     return;
   case Phase::Step:
-    buildStepToFusedPipeline(manager, FusedOptions{options.prepareWeights});
+    buildStepToFusedPipeline(manager, options.kernels);
     return;
   case Phase::Fused:
-    buildFusedToKernelsPipeline(manager);
+    buildFusedToKernelsPipeline(manager, options.kernels);
     return;
   case Phase::Kernels:
     codegen::buildKernelsToLLVMPipeline(manager);
@@ -63,7 +66,7 @@ LogicalResult espalier::runPhases(ModuleOp module, Phase target, const PhaseOpti
   if (*start > target)
     return module.emitError("is at phase '") << getName(*start) << "', which is beyond '" << getName(target) << "'";
   for (Phase phase = *start;; phase = static_cast<Phase>(static_cast<int>(phase) + 1)) {
-    module->setAttr(phaseAttrName, StringAttr::get(module.getContext(), getName(phase)));
+    setPhase(module, phase);
     if (reached && failed(reached(phase)))
       return failure();
     if (phase == target)

@@ -1,7 +1,7 @@
 // RUN: not espalier-opt %s --cg-to-plan=forbid-scalar-contractions 2>&1 | FileCheck %s --check-prefix=FORBID
 // RUN: espalier-opt %s --cg-to-plan --remarks-filter=cg-to-plan --remark-policy=all 2>&1 | FileCheck %s --check-prefix=REMARK
 
-// FORBID: error: 'cg.matmul' op reaches scalar loops: no library call computes it
+// FORBID: error: 'cg.matmul' op reaches scalar loops: neither a library call nor tiles compute it
 // REMARK: contraction runs as scalar loops
 // REMARK: plan.dispatch @kernel_matmul(
 cg.graph @loops(%x: tensor<8x64xf32>, %w: tensor<64x32xf32>) -> tensor<8x32xf32> {

@@ -81,7 +81,7 @@ cg.graph @other_space(%x: tensor<4x5xf32>, %b: tensor<5xf32>) -> (tensor<4x5xf32
 
 cg.graph @no_call(%x: tensor<4x5xf32>) -> tensor<4x5xf32> {
   // expected-error@+1 {{'cg.group' op expects one contraction and what the library can add to it}}
-  %0 = cg.group(%x) {candidates = ["library"]} : (tensor<4x5xf32>) -> tensor<4x5xf32> {
+  %0 = cg.group(%x) {candidates = ["onednn"]} : (tensor<4x5xf32>) -> tensor<4x5xf32> {
   ^bb0(%a: tensor<4x5xf32>):
     %e = cg.exp %a : tensor<4x5xf32>
     cg.yield %e : tensor<4x5xf32>
@@ -107,7 +107,7 @@ cg.graph @tied_twice(%x: tensor<4xf32>) -> (tensor<4xf32> {cg.tied = 0 : i64}, t
 
 cg.graph @mixed_orders(%x: tensor<1x4x6x6xf32>, %w: tensor<4x4x1x1xf32>) -> tensor<1x4x6x6xf32> {
   // expected-error@+1 {{'cg.group' op expects all images in one order, NCHW or NHWC, and the filter in the order OIHW}}
-  %0 = cg.group(%x, %w) {candidates = ["library"], layouts = [array<i64: 0, 2, 3, 1>]} : (tensor<1x4x6x6xf32>, tensor<4x4x1x1xf32>) -> tensor<1x4x6x6xf32> {
+  %0 = cg.group(%x, %w) {candidates = ["onednn"], layouts = [array<i64: 0, 2, 3, 1>]} : (tensor<1x4x6x6xf32>, tensor<4x4x1x1xf32>) -> tensor<1x4x6x6xf32> {
   ^bb0(%a: tensor<1x4x6x6xf32>, %b: tensor<4x4x1x1xf32>):
     %y = cg.conv2d %a, %b : tensor<1x4x6x6xf32>, tensor<4x4x1x1xf32>
     cg.yield %y : tensor<1x4x6x6xf32>
@@ -117,4 +117,54 @@ cg.graph @mixed_orders(%x: tensor<1x4x6x6xf32>, %w: tensor<4x4x1x1xf32>) -> tens
     cg.yield %a : tensor<1x4x6x6xf32>
   }
   cg.return %1 : tensor<1x4x6x6xf32>
+}
+
+// -----
+
+cg.graph @unknown_candidate(%x: tensor<4x5xf32>) -> tensor<4x5xf32> {
+  // expected-error@+1 {{'cg.group' op expects a candidate of a CPU, which are onednn, tile, loops, but got 'cudnn'}}
+  %0 = cg.group(%x) {candidates = ["cudnn", "loops"]} : (tensor<4x5xf32>) -> tensor<4x5xf32> {
+  ^bb0(%a: tensor<4x5xf32>):
+    %e = cg.exp %a : tensor<4x5xf32>
+    cg.yield %e : tensor<4x5xf32>
+  }
+  cg.return %0 : tensor<4x5xf32>
+}
+
+// -----
+
+cg.graph @no_tiles(%x: tensor<4x5xf32>) -> tensor<4x5xf32> {
+  // expected-error@+1 {{'cg.group' op cannot become tiles: it has no contraction}}
+  %0 = cg.group(%x) {candidates = ["tile"]} : (tensor<4x5xf32>) -> tensor<4x5xf32> {
+  ^bb0(%a: tensor<4x5xf32>):
+    %e = cg.exp %a : tensor<4x5xf32>
+    cg.yield %e : tensor<4x5xf32>
+  }
+  cg.return %0 : tensor<4x5xf32>
+}
+
+// -----
+
+cg.graph @unpacked(%x: tensor<4x5xf32>, %w: tensor<6x5xf32>) -> tensor<4x6xf32> {
+  // expected-error@+1 {{'cg.group' op cannot become tiles: the features of the filter are not contiguous in memory}}
+  %0 = cg.group(%x, %w) {candidates = ["tile"]} : (tensor<4x5xf32>, tensor<6x5xf32>) -> tensor<4x6xf32> {
+  ^bb0(%a: tensor<4x5xf32>, %b: tensor<6x5xf32>):
+    %y = cg.matmul %a, %b transpose_b : tensor<4x5xf32>, tensor<6x5xf32>
+    cg.yield %y : tensor<4x6xf32>
+  }
+  cg.return %0 : tensor<4x6xf32>
+}
+
+// -----
+
+cg.graph @more_than_tiles(%x: tensor<4x5xf32>, %w: tensor<5x6xf32>) -> tensor<4x6xf32> {
+  // expected-error@+1 {{'cg.group' op cannot become tiles: not everything after its contraction is elementwise on the result}}
+  %0 = cg.group(%x, %w) {candidates = ["tile"]} : (tensor<4x5xf32>, tensor<5x6xf32>) -> tensor<4x6xf32> {
+  ^bb0(%a: tensor<4x5xf32>, %b: tensor<5x6xf32>):
+    %y = cg.matmul %a, %b : tensor<4x5xf32>, tensor<5x6xf32>
+    %s = cg.reduce_sum %y {axes = array<i64: 0>} : tensor<4x6xf32>
+    %z = cg.add %y, %s : tensor<4x6xf32>, tensor<6xf32>
+    cg.yield %z : tensor<4x6xf32>
+  }
+  cg.return %0 : tensor<4x6xf32>
 }

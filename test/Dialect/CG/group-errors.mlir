@@ -44,9 +44,9 @@ cg.graph @group_c3(%x: tensor<2x3xf32>) {
 
 // -----
 
-cg.graph @group_c3_unknown(%x: tensor<2x3xf32>) {
-  // expected-error@+1 {{'cg.group' op expects 'library' and 'loops' as candidates, each at most once, but got ["magic"]}}
-  %0 = cg.group(%x) {candidates = ["magic"]} : (tensor<2x3xf32>) -> tensor<2x3xf32> {
+cg.graph @group_c3_chosen(%x: tensor<2x3xf32>) {
+  // expected-error@+1 {{'cg.group' op expects 'chosen' to be one of ["loops"], but got "magic"}}
+  %0 = cg.group(%x) {candidates = ["loops"], chosen = "magic"} : (tensor<2x3xf32>) -> tensor<2x3xf32> {
   ^bb0(%a: tensor<2x3xf32>):
     cg.yield %a : tensor<2x3xf32>
   }
@@ -56,7 +56,7 @@ cg.graph @group_c3_unknown(%x: tensor<2x3xf32>) {
 // -----
 
 cg.graph @group_c3_twice(%x: tensor<2x3xf32>) {
-  // expected-error@+1 {{'cg.group' op expects 'library' and 'loops' as candidates, each at most once, but got ["loops", "loops"]}}
+  // expected-error@+1 {{'cg.group' op expects each candidate once, but got ["loops", "loops"]}}
   %0 = cg.group(%x) {candidates = ["loops", "loops"]} : (tensor<2x3xf32>) -> tensor<2x3xf32> {
   ^bb0(%a: tensor<2x3xf32>):
     cg.yield %a : tensor<2x3xf32>

@@ -34,7 +34,7 @@ cg.graph @group_c2_yield(%x: tensor<4xf32>) {
 // -----
 
 cg.graph @group_c3(%x: tensor<4xf32>) {
-  // expected-error@+1 {{'cg.group' op expects 'library' and 'loops' as candidates, each at most once, but got ["loops", "loops"]}}
+  // expected-error@+1 {{'cg.group' op expects each candidate once, but got ["loops", "loops"]}}
   %0 = cg.group(%x) {candidates = ["loops", "loops"]} : (tensor<4xf32>) -> tensor<4xf32> {
   ^bb0(%a: tensor<4xf32>):
     cg.yield %a : tensor<4xf32>

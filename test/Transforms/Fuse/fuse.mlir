@@ -1,8 +1,8 @@
 // RUN: espalier-opt %s --cg-fuse --split-input-file | FileCheck %s
 
-// A product takes bias and activation into its library call.
+// A product takes bias and activation into its group.
 // CHECK-LABEL: cg.graph @linear(
-// CHECK:         %[[Y:.+]] = cg.group(%{{.+}}, %{{.+}}, %{{.+}}) {candidates = ["library"]}
+// CHECK:         %[[Y:.+]] = cg.group(%{{.+}}, %{{.+}}, %{{.+}}) {candidates = ["onednn", "tile"]}
 // CHECK:           cg.matmul
 // CHECK-NEXT:      cg.add
 // CHECK-NEXT:      cg.relu
@@ -17,13 +17,12 @@ cg.graph @linear(%x: tensor<8x64xf32>, %w: tensor<32x64xf32>, %b: tensor<32xf32>
 
 // -----
 
-// No library call in float64: the activation is a kernel of its own.
+// In float64 too, where the library has nothing.
 // CHECK-LABEL: cg.graph @linear_f64(
-// CHECK:         cg.group({{.+}}) {candidates = ["loops"]}
+// CHECK:         cg.group({{.+}}) {candidates = ["tile"]}
 // CHECK:           cg.matmul
+// CHECK-NEXT:      cg.relu
 // CHECK-NEXT:      cg.yield
-// CHECK:         cg.group({{.+}}) {candidates = ["loops"]}
-// CHECK:           cg.relu
 cg.graph @linear_f64(%x: tensor<8x64xf64>, %w: tensor<32x64xf64>) -> tensor<8x32xf64> {
   %0 = cg.matmul %x, %w transpose_b : tensor<8x64xf64>, tensor<32x64xf64>
   %1 = cg.relu %0 : tensor<8x32xf64>
@@ -34,8 +33,8 @@ cg.graph @linear_f64(%x: tensor<8x64xf64>, %w: tensor<32x64xf64>) -> tensor<8x32
 
 // Of two convolutions that are added, the later one takes the other's result as its residual.
 // CHECK-LABEL: cg.graph @residual(
-// CHECK:         %[[A:.+]] = cg.group(%{{.+}}, %{{.+}}) {candidates = ["library", "loops"]}
-// CHECK:         %[[B:.+]] = cg.group(%{{.+}}, %{{.+}}, %[[A]]) {candidates = ["library"]}
+// CHECK:         %[[A:.+]] = cg.group(%{{.+}}, %{{.+}}) {candidates = ["onednn", "tile", "loops"]}
+// CHECK:         %[[B:.+]] = cg.group(%{{.+}}, %{{.+}}, %[[A]]) {candidates = ["onednn", "tile"]}
 // CHECK:           cg.conv2d
 // CHECK-NEXT:      cg.add
 // CHECK-NEXT:      cg.relu
@@ -46,6 +45,21 @@ cg.graph @residual(%x: tensor<1x4x6x6xf32>, %v: tensor<4x4x1x1xf32>, %w: tensor<
   %2 = cg.add %1, %0 : tensor<1x4x6x6xf32>, tensor<1x4x6x6xf32>
   %3 = cg.relu %2 : tensor<1x4x6x6xf32>
   cg.return %3 : tensor<1x4x6x6xf32>
+}
+
+// -----
+
+// Near miss: loops, which are all there is for bf16, fuse nothing with a product.
+// CHECK-LABEL: cg.graph @linear_bf16(
+// CHECK:         cg.group({{.+}}) {candidates = ["loops"]}
+// CHECK:           cg.matmul
+// CHECK-NEXT:      cg.yield
+// CHECK:         cg.group({{.+}}) {candidates = ["loops"]}
+// CHECK:           cg.relu
+cg.graph @linear_bf16(%x: tensor<8x64xbf16>, %w: tensor<32x64xbf16>) -> tensor<8x32xbf16> {
+  %0 = cg.matmul %x, %w transpose_b : tensor<8x64xbf16>, tensor<32x64xbf16>
+  %1 = cg.relu %0 : tensor<8x32xbf16>
+  cg.return %1 : tensor<8x32xbf16>
 }
 
 // -----

@@ -4,10 +4,10 @@
 // CHECK-LABEL: cg.graph @two_convs(
 // CHECK-SAME:    %[[X:.+]]: tensor<1x4x6x6xf32>,
 // CHECK:         %[[IN:.+]] = cg.group(%[[X]]) {candidates = ["loops"], layouts = [array<i64: 0, 2, 3, 1>]}
-// CHECK:         %[[A:.+]] = cg.group(%[[IN]], %{{.+}}) {candidates = ["library", "loops"], layouts = [array<i64: 0, 2, 3, 1>]}
+// CHECK:         %[[A:.+]] = cg.group(%[[IN]], %{{.+}}) {candidates = ["onednn", "tile", "loops"], layouts = [array<i64: 0, 2, 3, 1>]}
 // CHECK:         %[[B:.+]] = cg.group(%[[A]]) {candidates = ["loops"], layouts = [array<i64: 0, 2, 3, 1>]}
 // CHECK:           cg.tanh
-// CHECK:         %[[C:.+]] = cg.group(%[[B]], %{{.+}}) {candidates = ["library", "loops"], layouts = [array<i64: 0, 2, 3, 1>]}
+// CHECK:         %[[C:.+]] = cg.group(%[[B]], %{{.+}}) {candidates = ["onednn", "tile", "loops"], layouts = [array<i64: 0, 2, 3, 1>]}
 // CHECK:         %[[OUT:.+]] = cg.group(%[[C]]) {candidates = ["loops"]}
 // CHECK:         cg.return %[[OUT]]
 cg.graph @two_convs(%x: tensor<1x4x6x6xf32>, %w: tensor<4x4x1x1xf32>) -> tensor<1x4x6x6xf32> {
@@ -19,12 +19,27 @@ cg.graph @two_convs(%x: tensor<1x4x6x6xf32>, %w: tensor<4x4x1x1xf32>) -> tensor<
 
 // -----
 
-// Near miss: no library in float64, and no convolution at all.
-// CHECK-LABEL: cg.graph @float64(
+// A product of rank 4 reads and writes rows, whatever its neighbours do.
+// CHECK-LABEL: cg.graph @product(
+// CHECK:         %[[P:.+]] = cg.group(%{{.+}}) {candidates = ["tile", "loops"]} :
+// CHECK-NEXT:    ^bb0
+// CHECK-NEXT:      cg.matmul
+// CHECK:         cg.group(%[[P]]) {candidates = ["loops"], layouts = [array<i64: 0, 2, 3, 1>]}
+cg.graph @product(%x: tensor<1x4x6x6xf32>, %w: tensor<4x4x1x1xf32>) -> tensor<1x4x6x6xf32> {
+  %0 = cg.matmul %x, %x : tensor<1x4x6x6xf32>, tensor<1x4x6x6xf32>
+  %1 = cg.tanh %0 : tensor<1x4x6x6xf32>
+  %2 = cg.conv2d %1, %w : tensor<1x4x6x6xf32>, tensor<4x4x1x1xf32>
+  cg.return %2 : tensor<1x4x6x6xf32>
+}
+
+// -----
+
+// Near miss: bf16, which runs as loops, and no convolution at all.
+// CHECK-LABEL: cg.graph @bfloat16(
 // CHECK-NOT:     layouts
-cg.graph @float64(%x: tensor<1x4x6x6xf64>, %w: tensor<4x4x1x1xf64>) -> tensor<1x4x6x6xf64> {
-  %0 = cg.conv2d %x, %w : tensor<1x4x6x6xf64>, tensor<4x4x1x1xf64>
-  cg.return %0 : tensor<1x4x6x6xf64>
+cg.graph @bfloat16(%x: tensor<1x4x6x6xbf16>, %w: tensor<4x4x1x1xbf16>) -> tensor<1x4x6x6xbf16> {
+  %0 = cg.conv2d %x, %w : tensor<1x4x6x6xbf16>, tensor<4x4x1x1xbf16>
+  cg.return %0 : tensor<1x4x6x6xbf16>
 }
 // CHECK-LABEL: cg.graph @elementwise(
 // CHECK-NOT:     layouts

@@ -83,7 +83,7 @@ inline std::shared_ptr<const rt::Executable> compile(mlir::ModuleOp module, cons
   mlir::PassManager manager(module.getContext());
   manager.addNestedPass<GraphOp>(createSpecialize(SpecializeOptions{}));
   buildStepToFusedPipeline(manager, options);
-  buildFusedToKernelsPipeline(manager);
+  buildFusedToKernelsPipeline(manager, options);
   if (failed(manager.run(module))) {
     ADD_FAILURE() << "cannot be lowered to kernels";
     return nullptr;

@@ -5,7 +5,15 @@
 using namespace mlir;
 using namespace espalier::cg;
 
-bool GroupOp::isLibrary() { return cast<StringAttr>(getCandidates()[0]) == libraryCandidate; }
+void GroupOp::build(OpBuilder &builder, OperationState &state, TypeRange results, ValueRange inputs,
+                    ArrayRef<StringRef> candidates, ArrayAttr layouts) {
+  build(builder, state, results, inputs, builder.getStrArrayAttr(candidates), /*chosen=*/nullptr, /*reason=*/nullptr,
+        layouts);
+}
+
+StringRef GroupOp::getChosenCandidate() {
+  return getChosen() ? *getChosen() : cast<StringAttr>(getCandidates()[0]).getValue();
+}
 
 ArrayRef<int64_t> GroupOp::getLayout(unsigned index) {
   std::optional<ArrayAttr> layouts = getLayouts();
@@ -21,8 +29,10 @@ LogicalResult GroupOp::verify() {
     return emitOpError("expects at least one candidate, but got none");
   llvm::SmallDenseSet<StringAttr> seen;
   for (auto name : getCandidates().getAsRange<StringAttr>())
-    if ((name != libraryCandidate && name != loopsCandidate) || !seen.insert(name).second) // group_c3
-      return emitOpError("expects 'library' and 'loops' as candidates, each at most once, but got ") << getCandidates();
+    if (!seen.insert(name).second) // group_c3
+      return emitOpError("expects each candidate once, but got ") << getCandidates();
+  if (getChosen() && !seen.contains(getChosenAttr())) // group_c3
+    return emitOpError("expects 'chosen' to be one of ") << getCandidates() << ", but got " << getChosenAttr();
 
   std::optional<ArrayAttr> layouts = getLayouts();
   if (!layouts)

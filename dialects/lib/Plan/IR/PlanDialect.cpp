@@ -49,6 +49,17 @@ LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
 }
 
 LogicalResult PlanDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
+  if (attribute.getName() == tileAttrName) {
+    if (!isa<UnitAttr>(attribute.getValue()))
+      return op->emitOpError("expects 'plan.tile' to be a unit, but got ") << attribute.getValue();
+    return success();
+  }
+  if (attribute.getName() == candidateAttrName || attribute.getName() == reasonAttrName) {
+    if (!isa<StringAttr>(attribute.getValue()))
+      return op->emitOpError("expects '")
+             << attribute.getName().getValue() << "' to be a string, but got " << attribute.getValue();
+    return success();
+  }
   if (attribute.getName() != kernelAttrName)
     return op->emitOpError("has unknown attribute '") << attribute.getName().getValue() << "' of dialect 'plan'";
   auto func = dyn_cast<func::FuncOp>(op);

@@ -20,7 +20,8 @@
 //   {"kind": "view", "source": place, "offset", "dtype", "shape"}
 // where places are named by their index and come before their uses. A row is
 //   {"op": "dispatch", "kernel": index, "places": [place...], "location", "scope"}
-// or a library call, whose keys are the operands and attributes of the `plan` operation of that name.
+// or a library call, whose keys are the operands and attributes of the `plan` operation of that name. The row of a
+// convolution or matrix product has "candidate", how it runs, and "reason", why, as well.
 //
 //===----------------------------------------------------------------------===//
 

@@ -32,6 +32,9 @@ public:
   int64_t getNumVectorRegisters() const;
   /// @}
 
+  /// What measured times are good for: the name and the bits of a vector, as a virtual machine may hide some.
+  std::string getMeasurementKey() const;
+
   llvm::TargetMachine &getMachine() const { return *machine; }
 
 private:

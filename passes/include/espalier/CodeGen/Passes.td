@@ -48,7 +48,7 @@ def LowerKernelLoops : Pass<"plan-lower-kernel-loops", "::mlir::func::FuncOp"> {
     they cannot vectorize; f64 stays in order), and emits loops. A matmul or convolution that arrives here becomes scalar
     loops, 10 to 100 times slower than a tiled kernel: it is reported as a missed remark of category
     `plan-lower-kernel-loops`, and as an error with `forbid-scalar-contractions`. Contractions of less than
-    `min-contraction-macs` multiply-accumulates are too small to matter.
+    `min-contraction-macs` multiply-accumulates are too small to matter, unless they are marked `plan.tile`.
   }];
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
   let options = [

@@ -3,6 +3,8 @@
 #ifndef ESPALIER_PIPELINES_PHASES_H
 #define ESPALIER_PIPELINES_PHASES_H
 
+#include "espalier/Pipelines/Kernels.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/PassManager.h"
 
@@ -24,11 +26,14 @@ std::string listPhases();
 /// The phase that a module says it is in; fails with an error where it names an unknown one.
 mlir::FailureOr<Phase> getPhase(mlir::ModuleOp module);
 
+/// Says which phase a module is at.
+void setPhase(mlir::ModuleOp module, Phase phase);
+
 struct PhaseOptions {
   /// The passes from `Input` to `Step`: what the module becomes (inference, evaluation, training) is decided there.
   std::function<void(mlir::OpPassManager &)> toStep;
-  /// Weights are constant between runs, see FusedOptions.
-  bool prepareWeights = false;
+  /// What the phases `fused` and `kernels` are made with.
+  FusedOptions kernels;
 };
 
 /// Takes a module from the phase it is in to `target`. Calls `reached`, if given, with the module at each phase on the

@@ -37,8 +37,8 @@ def Fuse : Pass<"cg-fuse", "::espalier::cg::GraphOp"> {
   let description = [{
     Afterwards a graph holds `cg.group`, `cg.reshape` and a return. Elementwise ops join the only group that reads
     them, or are computed again in each of two groups where that saves memory traffic; reductions join what follows them on their
-    small results, siblings over the same tensor share a kernel, and convolutions and matrix products take what their
-    library call can add. Takes time linear in the number of ops.
+    small results, siblings over the same tensor share a kernel, and convolutions and matrix products in f32 and f64 take
+    a bias, a residual and a clamp that follow. Takes time linear in the number of ops.
   }];
   let options = [Option<"maxOps", "max-ops", "int64_t", "48", "Most ops of one group">];
 }
@@ -46,10 +46,39 @@ def Fuse : Pass<"cg-fuse", "::espalier::cg::GraphOp"> {
 def AssignLayout : Pass<"cg-assign-layout", "::espalier::cg::GraphOp"> {
   let summary = "Choose the order of dimensions in memory for every value";
   let description = [{
-    Images around library convolutions are channels last (NHWC); what is elementwise with them follows. Arguments,
+    Images around convolutions are channels last (NHWC); what is elementwise with them follows. Arguments,
     results and what is reshaped are in the order of their type; groups that copy are put between where needed.
     Channels are not padded.
   }];
+}
+
+def ChooseKernels : Pass<"cg-choose-kernels", "::mlir::ModuleOp"> {
+  let summary = "Choose how each group with a contraction runs, by measured times";
+  let description = [{
+    Sets `candidates` of a group around a convolution, one of its gradients or a matrix product to those that can run it
+    in its layout, and `chosen` and `reason`. The fastest is chosen where the table has a time of each (but for loops,
+    which run only what nothing else does) on this kind of processor, by the contraction's signature; else the first of
+    `onednn`, `tile`, `loops`. `kernel-table` names a file whose entries come before those of the compiler's own table;
+    `espalier tune` writes one. `prefer` names a candidate to choose wherever it is legal. Nothing is timed here, so that
+    equal inputs give equal programs.
+  }];
+  let options = [
+    Option<"cpu", "cpu", "std::string", "\"host\"", "Processor that code is made for">,
+    Option<"kernelTable", "kernel-table", "std::string", "\"\"", "File of measured times">,
+    Option<"prefer", "prefer", "std::string", "\"\"", "Candidate to choose wherever it is legal">];
+}
+
+def PackOperands : Pass<"cg-pack-operands", "::mlir::ModuleOp"> {
+  let summary = "Bring operands into the order in memory that the chosen candidates read";
+  let description = [{
+    A contraction whose candidate wants its second operand in another order of dimensions, such as a filter with
+    contiguous output channels, reads a copy in that order, which a group before it makes; groups share copies. With
+    `prepare-weights`, for graphs whose weights are constant, the copy of a weight is made once, in the graph that
+    `cg-split-weights` has split off, or in a new one of that name.
+  }];
+  let options = [Option<"prepareWeights", "prepare-weights", "bool", "false", "Copy weights in a graph of their own">,
+                 Option<"prefix", "prefix", "std::string", "\"prepare\"", "Name of the graph for weights">];
+  let dependentDialects = ["::espalier::cg::CGDialect"];
 }
 
 #endif // ESPALIER_TRANSFORMS_FUSEPASSES_TD

@@ -21,6 +21,8 @@ static ArrayRef<int64_t> getShape(Value value) { return cast<RankedTensorType>(v
 static Type getElement(Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); }
 
 int64_t GroupKernel::getParallelExtent() {
+  if (tiles)
+    return tiles->getParallelExtent();
   if (kernelOp) {
     SmallVector<int64_t> order(group.getLayout(0));
     if (order.empty())
@@ -57,7 +59,9 @@ public:
     b.end = entry->getArgument(numPlaces + 1);
     for (unsigned i = 0; i < numPlaces; ++i)
       flat.push_back(flatten(entry->getArgument(i)));
-    if (kernel.kernelOp)
+    if (kernel.tiles)
+      emitTiles();
+    else if (kernel.kernelOp)
       emitKernelOp();
     else if (kernel.reductions.empty())
       emitMap();
@@ -115,6 +119,27 @@ private:
     if (layout.empty())
       llvm::append_range(b.resultOrder, llvm::seq<int64_t>(0, getShape(result).size()));
     cast<KernelLoweringOpInterface>(kernel.kernelOp).emitKernel(b);
+  }
+
+  void emitTiles() {
+    Value contraction = kernel.kernelOp->getResult(0);
+    SmallVector<StridedAccess> operands;
+    for (Value operand : kernel.kernelOp->getOperands().take_front(2)) {
+      Source &source = kernel.sources.find(operand)->second;
+      operands.push_back(source.access);
+      operands.back().memory = getMemory(source);
+    }
+    StridedAccess result{flat[resultPlaces[0]], 0, getStrides(getShape(contraction), kernel.group.getLayout(0))};
+    auto finish = [&](ValueRange position) {
+      induction.assign(position.begin(), position.end());
+      scalars.clear();
+      scalars[contraction] = b.load(result, position);
+      emitElements(/*post=*/false);
+    };
+    if (kernel.hasEpilogue())
+      kernel.tiles->emit(b, operands, result, finish);
+    else
+      kernel.tiles->emit(b, operands, result, nullptr);
   }
 
   KernelBuilder::Operand operandOf(Value value) {

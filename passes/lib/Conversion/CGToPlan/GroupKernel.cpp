@@ -2,6 +2,8 @@
 
 #include "GroupKernel.h"
 
+#include "espalier/Conversion/CGToPlan/Contraction.h"
+
 using namespace mlir;
 using namespace espalier::cg;
 
@@ -26,11 +28,18 @@ bool espalier::cg::isSameOrder(ArrayRef<int64_t> shape, ArrayRef<int64_t> lhs, A
   return ordered(lhs) == ordered(rhs);
 }
 
-FailureOr<GroupKernel> GroupKernel::analyze(GroupOp group, ArrayRef<Layout> inputLayouts) {
+Layout espalier::cg::getMemoryOrder(Value value) {
+  auto group = value.getDefiningOp<GroupOp>();
+  return group ? Layout(group.getLayout(cast<OpResult>(value).getResultNumber())) : Layout();
+}
+
+FailureOr<GroupKernel> GroupKernel::analyze(GroupOp group, ArrayRef<Layout> inputLayouts, KernelStyle style) {
   GroupKernel kernel;
   kernel.group = group;
+  kernel.style = style;
   kernel.inputLayouts.assign(inputLayouts.begin(), inputLayouts.end());
-  if (failed(kernel.analyzeBody()) || failed(kernel.analyzeSpace()))
+  if (failed(kernel.analyzeBody()) ||
+      failed(style == KernelStyle::Tiles ? kernel.analyzeTiles() : kernel.analyzeSpace()))
     return failure();
   if (!kernel.kernelOp)
     kernel.buildLoops();
@@ -56,7 +65,7 @@ LogicalResult GroupKernel::analyzeBody() {
 }
 
 LogicalResult GroupKernel::analyzeOp(Operation &op) {
-  if (kernelOp)
+  if (kernelOp && style == KernelStyle::Loops)
     return op.emitOpError("does not fit into a kernel of '") << kernelOp->getName() << "', which fuses with nothing";
   if (auto constant = dyn_cast<ConstantOp>(op)) {
     Source source;
@@ -116,6 +125,35 @@ LogicalResult GroupKernel::analyzeOp(Operation &op) {
 bool GroupKernel::isPost(Value value) const {
   Operation *op = value.getDefiningOp();
   return op && (postOps.contains(op) || isa<ReductionLoweringOpInterface>(op));
+}
+
+LogicalResult GroupKernel::analyzeTiles() {
+  auto refuse = [&](const Twine &why) { return group.emitOpError("cannot become tiles: ") << why; };
+  if (!kernelOp || !isContraction(kernelOp))
+    return refuse("it has no contraction");
+  Operation *yield = group.getYield();
+  auto type = cast<RankedTensorType>(kernelOp->getResult(0).getType());
+  if (yield->getNumOperands() != 1 || yield->getOperand(0).getType() != type)
+    return refuse("it does not yield one value of the type of its contraction");
+  for (Operation *op : computed)
+    if (!isa<PointwiseLoweringOpInterface>(op) || op->getResult(0).getType() != type)
+      return refuse("not everything after its contraction is elementwise on the result");
+  if (!hasEpilogue() && yield->getOperand(0) != kernelOp->getResult(0))
+    return refuse("it does not yield the result of its contraction");
+  std::string why;
+  SmallVector<StridedAccess> operands;
+  for (Value operand : kernelOp->getOperands().take_front(2))
+    operands.push_back(sources.lookup(operand).access);
+  StridedAccess result{nullptr, 0, getStrides(type.getShape(), group.getLayout(0))};
+  tiles = TileNest::analyze(kernelOp, operands, result, why);
+  if (!tiles)
+    return refuse(why);
+  // The loops that `finish` runs in: one for each dimension.
+  space = llvm::to_vector(type.getShape());
+  llvm::append_range(kept, llvm::seq<int64_t>(0, space.size()));
+  for (int64_t dim : kept)
+    loops.push_back({space[dim], dim, /*reduced=*/false});
+  return success();
 }
 
 LogicalResult GroupKernel::analyzeSpace() {

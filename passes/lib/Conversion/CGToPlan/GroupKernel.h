@@ -3,22 +3,25 @@
 #ifndef ESPALIER_LIB_CONVERSION_CGTOPLAN_GROUPKERNEL_H
 #define ESPALIER_LIB_CONVERSION_CGTOPLAN_GROUPKERNEL_H
 
+#include "TileNest.h"
+
+#include "espalier/Conversion/CGToPlan/Layout.h"
 #include "espalier/Conversion/CGToPlan/Lowering.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 namespace espalier::cg {
 
-/// The order of a value's dimensions in memory, outermost first; empty for the order of the type.
-using Layout = llvm::SmallVector<int64_t, 4>;
-
 /// The memory of a tensor of this type and layout.
 mlir::MemRefType getMemoryType(mlir::RankedTensorType type, llvm::ArrayRef<int64_t> layout);
 
-/// Do two layouts put the elements of a tensor of this shape in the same order?
-bool isSameOrder(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<int64_t> lhs, llvm::ArrayRef<int64_t> rhs);
+/// How the loops of a group are made.
+enum class KernelStyle {
+  Loops, ///< every op as scalar code
+  Tiles  ///< a contraction as register tiles, and elementwise ops on its result
+};
 
-/// The group as loops. `GroupKernel::analyze` decides how, `emit` writes them.
+/// The group as generated code. `GroupKernel::analyze` decides how, `emit` writes it.
 class GroupKernel {
 public:
   /// The place of a tensor without elements.
@@ -26,7 +29,8 @@ public:
 
   /// Fails, having emitted an error, where the body is no kernel: an op has no lowering, or ops do not share their
   /// loops.
-  static mlir::FailureOr<GroupKernel> analyze(GroupOp group, llvm::ArrayRef<Layout> inputLayouts);
+  static mlir::FailureOr<GroupKernel> analyze(GroupOp group, llvm::ArrayRef<Layout> inputLayouts,
+                                              KernelStyle style = KernelStyle::Loops);
 
   /// Extent of the dimension that is split among threads; 0 where there is nothing to compute.
   int64_t getParallelExtent();
@@ -60,6 +64,9 @@ private:
   mlir::LogicalResult analyzeBody();
   mlir::LogicalResult analyzeOp(mlir::Operation &op);
   mlir::LogicalResult analyzeSpace();
+  mlir::LogicalResult analyzeTiles();
+  /// Does everything else on the result of `kernelOp` happen in its loops?
+  bool hasEpilogue() const { return !computed.empty(); }
   void buildLoops();
   bool isPost(mlir::Value value) const;
   /// Strides of a tensor in the dimensions of the iteration space.
@@ -74,9 +81,11 @@ private:
   llvm::SmallVector<mlir::Operation *> computed; // ops that compute scalars, in order
   llvm::DenseSet<mlir::Operation *> postOps;     // those that depend on a reduction
   llvm::SmallVector<ReductionLoweringOpInterface> reductions;
-  mlir::Operation *kernelOp = nullptr; // a kernel of its own
-  llvm::SmallVector<int64_t> space;    // extents of the iteration space
-  llvm::SmallVector<int64_t> kept;     // its dimensions that are not reduced
+  KernelStyle style = KernelStyle::Loops;
+  mlir::Operation *kernelOp = nullptr; // a kernel of its own, or the contraction of the tiles
+  std::optional<TileNest> tiles;
+  llvm::SmallVector<int64_t> space; // extents of the iteration space
+  llvm::SmallVector<int64_t> kept;  // its dimensions that are not reduced
   llvm::SmallVector<int64_t> postSpace;
   llvm::SmallVector<int64_t> order; // of its dimensions, outermost first
   bool needsPosition = false;

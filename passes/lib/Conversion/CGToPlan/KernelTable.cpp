@@ -11,6 +11,7 @@ static std::string describe(GroupOp group, ArrayRef<Layout> inputLayouts, ArrayR
                             ArrayRef<unsigned> resultPlaces) {
   std::string key;
   llvm::raw_string_ostream os(key);
+  os << group.getChosenCandidate() << ':';
   llvm::DenseMap<Value, unsigned> numbers;
   auto number = [&](Value value) { numbers.try_emplace(value, numbers.size()); };
   for (auto [argument, layout, place] : llvm::zip_equal(group.getBody().getArguments(), inputLayouts, inputPlaces)) {

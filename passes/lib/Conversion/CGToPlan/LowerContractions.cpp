@@ -1,7 +1,7 @@
 //===- LowerContractions.cpp - convolutions and products as loops ---------===//
 //
-// What runs where no library does: float64, and element types that the library does not take. Plain loop nests, with
-// the innermost loop over contiguous images where there is one.
+// What runs where neither a library call nor tiles do: element types that they do not take, and memory that cannot be
+// tiled. Plain loop nests, with the innermost loop over contiguous images where there is one.
 //
 //===----------------------------------------------------------------------===//
 
@@ -55,12 +55,40 @@ struct ConvNest {
     b.forLoop(kernel[0], [&](Value i) { b.forLoop(kernel[1], [&](Value j) { body(i, j); }); });
   }
   void forEachPosition(KernelBuilder &b, Value i, Value j, function_ref<void(Value row, Value column)> body) const {
-    auto [firstRow, endRow] = positions(b, 0, i);
-    auto [firstColumn, endColumn] = positions(b, 1, j);
-    b.forLoop(firstRow, endRow,
-              [&](Value row) { b.forLoop(firstColumn, endColumn, [&](Value column) { body(row, column); }); });
+    std::pair<Value, Value> rows = positions(b, 0, i), columns = positions(b, 1, j);
+    b.forLoop(rows.first, rows.second,
+              [&](Value row) { b.forLoop(columns.first, columns.second, [&](Value column) { body(row, column); }); });
   }
 };
+
+/// Computes planes of one image of the nest: of the output, or backwards of the input.
+void emitPlanes(KernelBuilder &b, const ConvNest &nest, bool isBackward, Type element) {
+  // Channels of a group: those that are computed, and those that are summed over.
+  int64_t computed = isBackward ? nest.channels : nest.features, summed = isBackward ? nest.features : nest.channels;
+  std::array<int64_t, 2> extents = isBackward ? nest.input : nest.output;
+  Value zero = b.number(element, 0.0);
+  b.forLoop(b.begin, b.end, [&](Value plane) {
+    Value image = b.div(plane, nest.groups * computed), channel = b.rem(plane, nest.groups * computed);
+    Value firstSummed = b.mul(b.div(channel, computed), summed);
+    b.forLoop(extents[0], [&](Value row) {
+      b.forLoop(extents[1], [&](Value column) { b.storeResult(zero, {image, channel, row, column}); });
+    });
+    b.forLoop(summed, [&](Value index) {
+      Value other = b.add(firstSummed, index);
+      nest.forEachTap(b, [&](Value i, Value j) {
+        Value weight = isBackward ? b.loadOperand(1, {other, b.rem(channel, computed), i, j})
+                                  : b.loadOperand(1, {channel, index, i, j});
+        nest.forEachPosition(b, i, j, [&](Value row, Value column) {
+          SmallVector<Value> output{image, isBackward ? other : channel, row, column};
+          SmallVector<Value> input{image, isBackward ? channel : other, nest.inputIndex(b, 0, row, i),
+                                   nest.inputIndex(b, 1, column, j)};
+          const auto &place = isBackward ? input : output, &read = isBackward ? output : input;
+          b.storeResult(multiplyAdd(b, b.loadResult(place), b.loadOperand(0, read), weight), place);
+        });
+      });
+    });
+  });
+}
 
 struct LowerConv final : KernelLoweringOpInterface::ExternalModel<LowerConv, Conv2dOp> {
   int64_t getParallelExtent(Operation *op, ArrayRef<int64_t>) const {
@@ -70,26 +98,7 @@ struct LowerConv final : KernelLoweringOpInterface::ExternalModel<LowerConv, Con
   void emitKernel(Operation *op, KernelBuilder &b) const {
     auto conv = cast<Conv2dOp>(op);
     ConvNest nest(conv.getWindow(), conv.getInput().getType(), conv.getFilter().getType(), conv.getType());
-    Value zero = b.number(conv.getType().getElementType(), 0.0);
-    b.forLoop(b.begin, b.end, [&](Value plane) {
-      int64_t allFeatures = nest.groups * nest.features;
-      Value image = b.div(plane, allFeatures), feature = b.rem(plane, allFeatures);
-      Value firstChannel = b.mul(b.div(feature, nest.features), nest.channels);
-      b.forLoop(nest.output[0], [&](Value row) {
-        b.forLoop(nest.output[1], [&](Value column) { b.storeResult(zero, {image, feature, row, column}); });
-      });
-      b.forLoop(nest.channels, [&](Value channel) {
-        nest.forEachTap(b, [&](Value i, Value j) {
-          Value weight = b.loadOperand(1, {feature, channel, i, j});
-          nest.forEachPosition(b, i, j, [&](Value row, Value column) {
-            Value pixel = b.loadOperand(0, {image, b.add(firstChannel, channel), nest.inputIndex(b, 0, row, i),
-                                            nest.inputIndex(b, 1, column, j)});
-            SmallVector<Value> place{image, feature, row, column};
-            b.storeResult(multiplyAdd(b, b.loadResult(place), pixel, weight), place);
-          });
-        });
-      });
-    });
+    emitPlanes(b, nest, /*isBackward=*/false, conv.getType().getElementType());
   }
 };
 
@@ -103,27 +112,7 @@ struct LowerConvInputGradient final
     auto gradient = cast<Conv2dInputGradientOp>(op);
     ConvNest nest(gradient.getWindow(), gradient.getType(), gradient.getFilter().getType(),
                   gradient.getCotangent().getType());
-    Value zero = b.number(gradient.getType().getElementType(), 0.0);
-    b.forLoop(b.begin, b.end, [&](Value plane) {
-      int64_t allChannels = nest.groups * nest.channels;
-      Value image = b.div(plane, allChannels), absolute = b.rem(plane, allChannels);
-      Value firstFeature = b.mul(b.div(absolute, nest.channels), nest.features);
-      Value channel = b.rem(absolute, nest.channels);
-      b.forLoop(nest.input[0], [&](Value row) {
-        b.forLoop(nest.input[1], [&](Value column) { b.storeResult(zero, {image, absolute, row, column}); });
-      });
-      b.forLoop(nest.features, [&](Value feature) {
-        nest.forEachTap(b, [&](Value i, Value j) {
-          Value absoluteFeature = b.add(firstFeature, feature);
-          Value weight = b.loadOperand(1, {absoluteFeature, channel, i, j});
-          nest.forEachPosition(b, i, j, [&](Value row, Value column) {
-            Value cotangent = b.loadOperand(0, {image, absoluteFeature, row, column});
-            SmallVector<Value> place{image, absolute, nest.inputIndex(b, 0, row, i), nest.inputIndex(b, 1, column, j)};
-            b.storeResult(multiplyAdd(b, b.loadResult(place), cotangent, weight), place);
-          });
-        });
-      });
-    });
+    emitPlanes(b, nest, /*isBackward=*/true, gradient.getType().getElementType());
   }
 };
 
@@ -142,11 +131,10 @@ struct LowerConvFilterGradient final
       Value feature = b.div(pair, nest.channels), channel = b.rem(pair, nest.channels);
       Value absolute = b.add(b.mul(b.div(feature, nest.features), nest.channels), channel);
       nest.forEachTap(b, [&](Value i, Value j) {
-        auto [firstRow, endRow] = nest.positions(b, 0, i);
-        auto [firstColumn, endColumn] = nest.positions(b, 1, j);
+        std::pair<Value, Value> rows = nest.positions(b, 0, i), columns = nest.positions(b, 1, j);
         Value sum = b.forLoop(b.index(0), b.index(nest.batch), zero, [&](Value image, ValueRange sum) {
-          return b.forLoop(firstRow, endRow, sum, [&](Value row, ValueRange sum) {
-            return b.forLoop(firstColumn, endColumn, sum, [&](Value column, ValueRange sum) {
+          return b.forLoop(rows.first, rows.second, sum, [&](Value row, ValueRange sum) {
+            return b.forLoop(columns.first, columns.second, sum, [&](Value column, ValueRange sum) {
               Value pixel =
                   b.loadOperand(0, {image, absolute, nest.inputIndex(b, 0, row, i), nest.inputIndex(b, 1, column, j)});
               Value cotangent = b.loadOperand(1, {image, feature, row, column});

@@ -54,7 +54,6 @@ struct LowerScatterAdd final : KernelLoweringOpInterface::ExternalModel<LowerSca
     auto scatter = cast<ScatterAddOp>(op);
     RankedTensorType type = scatter.getType(), indices = getType(scatter.getIndices());
     int64_t axis = scatter.getAxis();
-    GatherDims dims{axis, indices.getRank()};
     SmallVector<int64_t, 6> others = llvm::to_vector<6>(b.resultOrder);
     llvm::erase(others, axis);
     b.forLoop(b.begin, b.end, [&](Value place) {

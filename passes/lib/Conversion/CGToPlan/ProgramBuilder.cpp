@@ -3,19 +3,20 @@
 #include "ProgramBuilder.h"
 
 #include "ArenaPlanner.h"
-#include "espalier/Conversion/CGToPlan/LibraryCall.h"
+#include "RowBuilder.h"
+#include "espalier/Conversion/CGToPlan/Candidate.h"
+#include "espalier/Conversion/CGToPlan/Contraction.h"
 #include "espalier/Dialect/Plan/IR/PlanOps.h"
 #include "espalier/Transforms/StepPasses.h"
 
 #include "mlir/IR/Remarks.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 using namespace espalier;
 using namespace espalier::cg;
 
 static RankedTensorType getTensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
-
-static constexpr int64_t nhwcOrder[] = {0, 2, 3, 1};
 
 namespace {
 
@@ -35,7 +36,7 @@ struct FinalCopy {
   unsigned result;
 };
 
-class ProgramBuilder {
+class ProgramBuilder final : RowBuilder {
 public:
   ProgramBuilder(GraphOp graph, KernelTable &kernels, bool forbidLoops)
       : graph(graph), kernels(kernels), forbidLoops(forbidLoops),
@@ -48,8 +49,8 @@ public:
     // It takes the graph's place, and thus its name.
     builder.setInsertionPointToStart(&program.getBody().front());
     createArguments();
-    for (auto [row, group] : llvm::enumerate(groups))
-      if (failed(createRow(row, group)))
+    for (GroupOp group : groups)
+      if (failed(createRow(group)))
         return failure();
     createFinalCopies();
     return success();
@@ -67,12 +68,7 @@ private:
     return value;
   }
 
-  static Layout getLayout(Value value) {
-    auto group = value.getDefiningOp<GroupOp>();
-    return group ? Layout(group.getLayout(cast<OpResult>(value).getResultNumber())) : Layout();
-  }
-
-  static bool isPlain(Value value) { return isSameOrder(getTensorType(value).getShape(), getLayout(value), {}); }
+  static bool isPlain(Value value) { return isSameOrder(getTensorType(value).getShape(), getMemoryOrder(value), {}); }
 
   LogicalResult collectRows() {
     for (auto [index, argument] : llvm::enumerate(graph.getArguments())) {
@@ -87,6 +83,9 @@ private:
     }
     for (Operation &op : graph.getBody().front().without_terminator()) {
       if (auto group = dyn_cast<GroupOp>(op)) {
+        if (!findCPUCandidate(group.getChosenCandidate()))
+          return group.emitOpError("expects a candidate of a CPU, which are ")
+                 << listCandidates() << ", but got '" << group.getChosenCandidate() << "'";
         for (Value input : group.getInputs())
           storages[getBase(input)].lastUse = static_cast<int64_t>(groups.size());
         for (Value result : group.getResults()) {
@@ -109,6 +108,11 @@ private:
     for (Value value : terminator.getOperands())
       storages[getBase(value)].lastUse = static_cast<int64_t>(groups.size());
     return success();
+  }
+
+  static std::string listCandidates() {
+    return llvm::join(
+        llvm::map_range(getCPUCandidates(), [](const Candidate *candidate) { return candidate->getName(); }), ", ");
   }
 
   FailureOr<Storage> makeStorage(Value value) {
@@ -171,19 +175,11 @@ private:
 
   /// Can the group write `result` into the memory of `base`, some of its operands?
   bool canShare(GroupOp group, Value base, Value result) {
-    if (group.isLibrary())
-      return false;
-    FailureOr<GroupKernel> kernel = analyze(group);
-    if (failed(kernel))
-      return false;
+    const Candidate *candidate = findCPUCandidate(group.getChosenCandidate());
     for (auto [index, input] : llvm::enumerate(group.getInputs()))
-      if (getBase(input) == base && !kernel->canOverwrite(index, cast<OpResult>(result).getResultNumber()))
+      if (getBase(input) == base && !candidate->canOverwrite(group, index, cast<OpResult>(result).getResultNumber()))
         return false;
     return true;
-  }
-
-  FailureOr<GroupKernel> analyze(GroupOp group) {
-    return GroupKernel::analyze(group, llvm::map_to_vector(group.getInputs(), getLayout));
   }
 
   /// Gives every value that is left a place in the arena, in the order of rows.
@@ -269,7 +265,7 @@ private:
   }
 
   /// The place of a value, seen as `type`.
-  Value getPlace(Value value, MemRefType type) {
+  Value getPlace(Value value, MemRefType type) override {
     Value &place = places[{value, type}];
     if (place)
       return place;
@@ -293,23 +289,32 @@ private:
       whole = plan::ViewOp::create(builder, value.getLoc(), type, whole, /*offset=*/0);
     return place = whole;
   }
-  Value getPlace(Value value) { return getPlace(value, getMemoryType(getTensorType(value), getLayout(value))); }
+  Value getPlace(Value value) { return getPlace(value, getMemoryType(getTensorType(value), getMemoryOrder(value))); }
 
   //===--------------------------------------------------------------------===//
   // Rows
   //===--------------------------------------------------------------------===//
 
-  LogicalResult createRow(int64_t row, GroupOp group) {
-    if (group.isLibrary())
-      return createLibraryRow(group);
-    FailureOr<GroupKernel> kernel = analyze(group);
-    if (failed(kernel))
+  LogicalResult createRow(GroupOp group) {
+    const Candidate &candidate = *findCPUCandidate(group.getChosenCandidate());
+    if (candidate.getName() == loopsCandidateName && failed(reportLoops(group)))
       return failure();
-    if (kernel->getParallelExtent() == 0)
+    Block *rows = builder.getInsertionBlock();
+    Operation *previous = rows->empty() ? nullptr : &rows->back();
+    if (failed(candidate.emitRows(group, *this)))
+      return failure();
+    // Only for a contraction there was a choice. Its row is the last.
+    if (!findContraction(group) || rows->empty() || &rows->back() == previous)
       return success();
-    if (failed(reportLoops(group)))
-      return failure();
+    rows->back().setAttr(plan::candidateAttrName, builder.getStringAttr(candidate.getName()));
+    if (group.getReasonAttr())
+      rows->back().setAttr(plan::reasonAttrName, group.getReasonAttr());
+    return success();
+  }
 
+  LogicalResult dispatch(GroupOp group, GroupKernel &kernel) override {
+    if (kernel.getParallelExtent() == 0)
+      return success();
     // Operands and results that share memory share a place of the kernel, when their types agree.
     SmallVector<Value> operands;
     llvm::DenseMap<std::pair<Value, int64_t>, unsigned> numbers; // by memory
@@ -328,7 +333,7 @@ private:
     for (Value result : group.getResults())
       resultPlaces.push_back(number(result));
     FlatSymbolRefAttr symbol =
-        kernels.get(group, *kernel, llvm::map_to_vector(group.getInputs(), getLayout), inputPlaces, resultPlaces);
+        kernels.get(group, kernel, llvm::map_to_vector(group.getInputs(), getMemoryOrder), inputPlaces, resultPlaces);
     plan::DispatchOp::create(builder, group.getLoc(), symbol, operands, getScope(group));
     return success();
   }
@@ -346,131 +351,33 @@ private:
 
   static StringAttr getScope(GroupOp group) { return group->getAttrOfType<StringAttr>(scopeAttrName); }
 
-  /// A contraction of an element type that the library takes has become loops.
+  /// A contraction of an element type that the library or tiles take has become loops.
   LogicalResult reportLoops(GroupOp group) {
     for (Operation &op : group.getBody().front()) {
-      if (!isa<Conv2dOp, Conv2dInputGradientOp, Conv2dFilterGradientOp, MatmulOp>(op) ||
-          !getTensorType(op.getResult(0)).getElementType().isF32())
+      if (!isContraction(&op))
+        continue;
+      RankedTensorType type = getTensorType(op.getResult(0));
+      bool hasEmptyOperand =
+          llvm::any_of(op.getOperands(), [](Value value) { return getTensorType(value).getNumElements() == 0; });
+      if ((!type.getElementType().isF32() && !type.getElementType().isF64()) || type.getNumElements() == 0 ||
+          hasEmptyOperand)
         continue;
       if (forbidLoops)
-        return op.emitOpError("reaches scalar loops: no library call computes it");
+        return op.emitOpError("reaches scalar loops: neither a library call nor tiles compute it");
       remark::missed(op.getLoc(), remark::RemarkOpts::name("contraction-in-loops").category("cg-to-plan"))
           << remark::reason("contraction runs as scalar loops") << remark::metric("Op", op.getName().getStringRef());
     }
     return success();
   }
 
-  LogicalResult createLibraryRow(GroupOp group) {
-    SmallVector<Operation *> ops;
-    for (Operation &op : group.getBody().front().without_terminator())
-      ops.push_back(&op);
-    std::optional<LibraryCall> call = matchLibraryCall(ops);
-    if (!call || group.getNumResults() != 1 || group.getYield()->getOperand(0) != call->result)
-      return group.emitOpError("expects one contraction and what the library can add to it");
-    Block &body = group.getBody().front();
-    bool inMemory = true;
-    auto outer = [&](Value value) -> Value {
-      auto argument = dyn_cast<BlockArgument>(value);
-      if (!argument || argument.getOwner() != &body) {
-        inMemory = false;
-        return nullptr;
-      }
-      return group.getInputs()[argument.getArgNumber()];
-    };
-    SmallVector<Value> operands;
-    // The third operand of a gradient lends its extents alone.
-    for (Value operand : call->contraction->getOperands().take_front(2))
-      operands.push_back(outer(operand));
-    Value bias = call->bias ? outer(call->bias) : Value(), residual = call->residual ? outer(call->residual) : Value();
-    if (!inMemory)
-      return group.emitOpError("expects the operands of its contraction in memory, but its body computes one");
-    if (auto matmul = dyn_cast<MatmulOp>(call->contraction))
-      return createMatmul(group, *call, matmul, operands, bias);
-    return createConvolution(group, *call, operands, bias, residual);
-  }
+  OpBuilder &getBuilder() override { return builder; }
 
-  Value getBias(Value bias) {
-    if (!bias)
-      return nullptr;
-    auto type = MemRefType::get({getTensorType(bias).getNumElements()}, getTensorType(bias).getElementType());
-    return getPlace(bias, type);
-  }
-
-  /// May the library pack this operand once? Weights that no result replaces change only when the caller says so.
-  UnitAttr isConstant(Value value) {
+  bool isConstant(Value value) override {
     auto argument = dyn_cast<BlockArgument>(getBase(value));
     if (!argument || tiedResult.contains(argument.getArgNumber()))
-      return nullptr;
+      return false;
     auto role = graph.getArgAttrOfType<StringAttr>(argument.getArgNumber(), roleAttrName);
-    bool isWeight = role && (role == "parameter" || role == "state" || role == "packed");
-    return isWeight ? builder.getUnitAttr() : nullptr;
-  }
-
-  FloatAttr getBound(std::optional<double> bound) { return bound ? builder.getF64FloatAttr(*bound) : FloatAttr(); }
-
-  LogicalResult createMatmul(GroupOp group, const LibraryCall &call, MatmulOp matmul, ArrayRef<Value> operands,
-                             Value bias) {
-    for (Value operand : operands)
-      if (!isPlain(operand))
-        return group.emitOpError("expects the operands of a matrix product in the order of their types");
-    auto flag = [&](bool value) { return value ? builder.getUnitAttr() : UnitAttr(); };
-    Value lhs = getPlace(operands[0]), rhs = getPlace(operands[1]), output = getPlace(group.getResult(0));
-    plan::MatmulOp::create(builder, group.getLoc(), lhs, rhs, getBias(bias), output, flag(matmul.getTransposeA()),
-                           flag(matmul.getTransposeB()), getBound(call.min), getBound(call.max),
-                           isConstant(operands[1]), getScope(group));
-    return success();
-  }
-
-  LogicalResult createConvolution(GroupOp group, const LibraryCall &call, ArrayRef<Value> operands, Value bias,
-                                  Value residual) {
-    Value result = group.getResult(0);
-    bool isFilterGradient = isa<Conv2dFilterGradientOp>(call.contraction);
-    SmallVector<Value> images{operands[0], isFilterGradient ? operands[1] : result};
-    if (residual)
-      images.push_back(residual);
-    Value filter = isFilterGradient ? result : operands[1];
-    // All images in one order: that of channels last, if need be.
-    bool allPlain = llvm::all_of(images, isPlain),
-         allChannelsLast = llvm::all_of(images, [](Value image) {
-           return isSameOrder(getTensorType(image).getShape(), getLayout(image), nhwcOrder);
-         });
-    if ((!allPlain && !allChannelsLast) || !isPlain(filter))
-      return group.emitOpError("expects all images in one order, NCHW or NHWC, and the filter in the order OIHW");
-    auto layout = allChannelsLast ? plan::ImageLayout::NHWC : plan::ImageLayout::NCHW;
-    auto image = [&](Value value) {
-      return getPlace(value,
-                      getMemoryType(getTensorType(value), allChannelsLast ? ArrayRef(nhwcOrder) : ArrayRef<int64_t>()));
-    };
-    auto plain = [&](Value value) { return getPlace(value, getMemoryType(getTensorType(value), {})); };
-    WindowAttrs window = getWindow(call.contraction);
-    auto strides = builder.getDenseI64ArrayAttr(window.strides), pads = builder.getDenseI64ArrayAttr(window.pads);
-    auto dilations = builder.getDenseI64ArrayAttr(window.dilations);
-    auto groupsAttr = builder.getI64IntegerAttr(window.groups);
-    auto layoutAttr = plan::ImageLayoutAttr::get(builder.getContext(), layout);
-    Location loc = group.getLoc();
-    if (isa<Conv2dOp>(call.contraction)) {
-      Value input = image(operands[0]), weights = plain(filter), added = getBias(bias);
-      Value skip = residual ? image(residual) : Value(), output = image(result);
-      plan::Conv2DOp::create(builder, loc, layoutAttr, input, weights, added, skip, output, strides, pads, dilations,
-                             groupsAttr, getBound(call.min), getBound(call.max), isConstant(filter), getScope(group));
-    } else if (isFilterGradient) {
-      Value input = image(operands[0]), cotangent = image(operands[1]), weights = plain(filter);
-      plan::Conv2DFilterGradientOp::create(builder, loc, layoutAttr, input, cotangent, weights, strides, pads,
-                                           dilations, groupsAttr, getScope(group));
-    } else {
-      Value cotangent = image(operands[0]), weights = plain(filter), output = image(result);
-      plan::Conv2DInputGradientOp::create(builder, loc, layoutAttr, cotangent, weights, output, strides, pads,
-                                          dilations, groupsAttr, getScope(group));
-    }
-    return success();
-  }
-
-  static WindowAttrs getWindow(Operation *op) {
-    if (auto conv = dyn_cast<Conv2dOp>(op))
-      return conv.getWindow();
-    if (auto gradient = dyn_cast<Conv2dInputGradientOp>(op))
-      return gradient.getWindow();
-    return cast<Conv2dFilterGradientOp>(op).getWindow();
+    return role && (role == "parameter" || role == "state" || role == "packed");
   }
 
   //===--------------------------------------------------------------------===//
@@ -519,8 +426,7 @@ private:
     Location loc = terminator.getLoc();
     Value source =
         ConstantOp::create(scratch, loc, DenseElementsAttr::get(type, scratch.getZeroAttr(type.getElementType())));
-    auto group = GroupOp::create(scratch, loc, TypeRange{type}, ValueRange{source},
-                                 scratch.getStrArrayAttr({GroupOp::loopsCandidate}), nullptr);
+    auto group = GroupOp::create(scratch, loc, TypeRange{type}, ValueRange{source}, StringRef(loopsCandidateName));
     Block &body = group.getBody().emplaceBlock();
     body.addArgument(type, loc);
     scratch.setInsertionPointToStart(&body);
@@ -534,7 +440,7 @@ private:
 
   GraphOp graph;
   KernelTable &kernels;
-  bool forbidLoops; // for contractions in f32
+  bool forbidLoops; // for contractions in f32 and f64
   ReturnOp terminator;
   OpBuilder builder;
   SmallVector<GroupOp> groups;

@@ -29,7 +29,7 @@ private:
 
 /// Makes the `plan.program` of a fused graph, which stays. Fails, having emitted an error, where the graph holds
 /// anything but groups of static shape, reshapes and a return; and, if asked to, where a convolution or product in f32
-/// would become loops.
+/// or f64 would become loops.
 mlir::LogicalResult buildProgram(GraphOp graph, KernelTable &kernels, bool forbidScalarContractions);
 
 } // namespace espalier::cg

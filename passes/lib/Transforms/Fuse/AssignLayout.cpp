@@ -2,6 +2,8 @@
 
 #include "espalier/Transforms/FusePasses.h"
 
+#include "espalier/Conversion/CGToPlan/Candidate.h"
+#include "espalier/Conversion/CGToPlan/Contraction.h"
 #include "espalier/Conversion/CGToPlan/Lowering.h"
 
 #include "llvm/ADT/EquivalenceClasses.h"
@@ -39,7 +41,7 @@ public:
     for (GroupOp group : groups)
       setLayouts(group);
     for (GroupOp group : groups)
-      if (group.isLibrary())
+      if (isContractionGroup(group))
         convertOperands(group);
     for (Operation &op : llvm::make_early_inc_range(body))
       if (isa<ReshapeOp, ReturnOp>(op))
@@ -49,6 +51,14 @@ public:
   }
 
 private:
+  /// Does the group run as a contraction that cares for the order of its images, as loops do not?
+  static bool isContractionGroup(GroupOp group) {
+    return findContraction(group) && group.getChosenCandidate() != loopsCandidateName;
+  }
+
+  /// A matrix product writes rows, whatever reads them.
+  static bool isProduct(GroupOp group) { return group && isa_and_present<MatmulOp>(findContraction(group)); }
+
   /// The images of a group that must, or had better, lie in memory in one order.
   static SmallVector<Value> findImages(GroupOp group) {
     SmallVector<Value> images;
@@ -66,8 +76,8 @@ private:
         images.push_back(value);
     };
     for (Operation &op : body.without_terminator()) {
-      if (isa<ConstantOp>(op) || isa<ViewLoweringOpInterface>(op))
-        continue;
+      if (isa<ConstantOp, MatmulOp>(op) || isa<ViewLoweringOpInterface>(op))
+        continue;                                     // a matrix product reads and writes rows
       if (isa<Conv2dOp, Conv2dInputGradientOp>(op)) { // operand 1 is the filter
         add(op.getOperand(0));
         add(op.getResult(0));
@@ -95,13 +105,13 @@ private:
     SmallVector<Value> images = findImages(group);
     for (Value image : images)
       classes.unionSets(images.front().getAsOpaquePointer(), image.getAsOpaquePointer());
-    bool isConvolution = group.isLibrary() && !images.empty();
+    bool isConvolution = isContractionGroup(group) && !images.empty();
     if (isConvolution)
       seeds.push_back(images.front());
   }
 
   bool isChannelsLast(Value value) {
-    if (!isImage(value) || isa<BlockArgument>(value))
+    if (!isImage(value) || isa<BlockArgument>(value) || isProduct(value.getDefiningOp<GroupOp>()))
       return false;
     auto it = classes.findLeader(value.getAsOpaquePointer());
     return it != classes.member_end() && channelsLastClasses.contains(*it);
@@ -146,8 +156,7 @@ private:
         builder.setInsertionPointToStart(cast<BlockArgument>(value).getOwner());
       Attribute layout =
           builder.getDenseI64ArrayAttr(toChannelsLast ? ArrayRef<int64_t>(channelsLast) : ArrayRef<int64_t>());
-      auto group = GroupOp::create(builder, value.getLoc(), value.getType(), value,
-                                   builder.getStrArrayAttr({GroupOp::loopsCandidate}),
+      auto group = GroupOp::create(builder, value.getLoc(), value.getType(), value, StringRef(loopsCandidateName),
                                    toChannelsLast ? builder.getArrayAttr(layout) : ArrayAttr());
       Block *block = builder.createBlock(&group.getBody());
       block->addArgument(value.getType(), value.getLoc());

@@ -4,6 +4,9 @@
 
 #include "Grouping.h"
 
+#include "espalier/Conversion/CGToPlan/Candidate.h"
+#include "espalier/Conversion/CGToPlan/Contraction.h"
+
 #include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/SetVector.h"
 
@@ -79,16 +82,18 @@ private:
         outputs.insert(op->getResult(0));
     }
     SmallVector<StringRef> candidates;
-    if (group.kind == FusionGroup::Kind::Library)
-      candidates.push_back(GroupOp::libraryCandidate);
-    if (!group.hasEpilogue)
-      candidates.push_back(GroupOp::loopsCandidate);
-
+    if (group.kind == FusionGroup::Kind::Contraction) {
+      for (const Candidate *candidate : getCPUCandidates())
+        if (!candidate->whyNotOps(group.ops))
+          candidates.push_back(candidate->getName());
+    } else {
+      candidates.push_back(loopsCandidateName);
+    }
     SmallVector<Value> operands;
     for (Value input : inputs)
       operands.push_back(mapping.lookupOrDefault(input));
     auto result = GroupOp::create(builder, builder.getFusedLoc(locations), TypeRange(ValueRange(outputs.getArrayRef())),
-                                  operands, builder.getStrArrayAttr(candidates), /*layouts=*/nullptr);
+                                  operands, candidates);
     if (Attribute scope = findScope(group))
       result->setAttr("cg.scope", scope);
 
@@ -115,9 +120,9 @@ private:
 
   /// The scope that reports name: of the contraction, or else of the last op that has one.
   static Attribute findScope(const FusionGroup &group) {
-    if (group.kind == FusionGroup::Kind::Library)
+    if (group.kind == FusionGroup::Kind::Contraction)
       for (Operation *op : group.ops)
-        if (isa<Conv2dOp, Conv2dInputGradientOp, Conv2dFilterGradientOp, MatmulOp>(op))
+        if (isContraction(op))
           return op->getAttr("cg.scope");
     for (Operation *op : llvm::reverse(group.ops))
       if (Attribute scope = op->getAttr("cg.scope"))

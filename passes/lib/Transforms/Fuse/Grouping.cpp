@@ -2,7 +2,8 @@
 
 #include "Grouping.h"
 
-#include "espalier/Conversion/CGToPlan/LibraryCall.h"
+#include "espalier/Conversion/CGToPlan/Candidate.h"
+#include "espalier/Conversion/CGToPlan/Contraction.h"
 #include "espalier/Conversion/CGToPlan/Lowering.h"
 
 #include <queue>
@@ -28,36 +29,42 @@ void Grouping::run() {
   int64_t index = 0;
   for (Operation &op : body)
     position[&op] = index++;
-  claimLibraryCalls();
+  claimContractions();
   groupBackwards();
   mergeForwards();
   sortNodes();
 }
 
 //===----------------------------------------------------------------------===//
-// Library calls
+// Contractions
 //===----------------------------------------------------------------------===//
 
-/// Gives each contraction what follows it, as far as the library adds it. Later ones choose first: of two convolutions
-/// whose results are added, the later one takes the other's result as its residual.
-void Grouping::claimLibraryCalls() {
+/// Can more than loops, which fuse nothing with a contraction, run these ops?
+static bool hasContractionCandidate(ArrayRef<Operation *> ops) {
+  return llvm::any_of(getCPUCandidates(), [&](const Candidate *candidate) {
+    return candidate->getName() != loopsCandidateName && !candidate->whyNotOps(ops);
+  });
+}
+
+/// Gives each contraction what follows it, as far as some candidate adds it. Later ones choose first: of two
+/// convolutions whose results are added, the later one takes the other's result as its residual.
+void Grouping::claimContractions() {
   for (Operation &op : llvm::reverse(body)) {
-    if (!isLibraryContraction(&op) || op.use_empty())
+    if (!isContraction(&op) || op.use_empty() || !hasContractionCandidate({&op}))
       continue;
     unsigned number = createGroup(&op);
     FusionGroup &group = *groups[number];
-    group.kind = FusionGroup::Kind::Library;
+    group.kind = FusionGroup::Kind::Contraction;
     SmallVector<Operation *> ops{&op};
     while (ops.back()->hasOneUse()) {
       Operation *user = *ops.back()->user_begin();
       if (groupsOf.contains(user) || !isPointwise(user))
         break;
       ops.push_back(user);
-      if (!matchLibraryCall(ops))
+      if (!hasContractionCandidate(ops))
         break;
       group.add(user);
       groupsOf[user].push_back(number);
-      group.hasEpilogue = true;
     }
   }
 }
@@ -69,7 +76,7 @@ void Grouping::claimLibraryCalls() {
 void Grouping::groupBackwards() {
   for (Operation &op : llvm::reverse(body.without_terminator())) {
     if (groupsOf.contains(&op))
-      continue; // claimed by a library call
+      continue; // claimed by a contraction
     if (isa<ReshapeOp>(op)) {
       Consumers consumers = findConsumers(&op);
       if (consumers.external || !consumers.groups.empty())

@@ -14,10 +14,10 @@ namespace espalier::cg {
 /// Ops that become one `cg.group`.
 struct FusionGroup {
   enum class Kind {
-    Map,       ///< every op fills one iteration space, or is a view
-    Reduction, ///< reductions of one space, what feeds them, and what follows on their results
-    Library,   ///< a library call
-    Kernel     ///< an op that fuses with nothing
+    Map,         ///< every op fills one iteration space, or is a view
+    Reduction,   ///< reductions of one space, what feeds them, and what follows on their results
+    Contraction, ///< a convolution or matrix product, and what follows it
+    Kernel       ///< an op that fuses with nothing
   };
   Kind kind = Kind::Map;
   llvm::SmallVector<mlir::Operation *> ops;
@@ -26,7 +26,6 @@ struct FusionGroup {
   llvm::ArrayRef<int64_t> space;                ///< shape of the iteration space
   llvm::ArrayRef<int64_t> reducedDims, postSpace;
   bool hasIndexed = false;
-  bool hasEpilogue = false;
 
   bool contains(mlir::Operation *op) const { return members.contains(op); }
   bool isLoops() const { return kind == Kind::Map || kind == Kind::Reduction; }
@@ -65,7 +64,7 @@ private:
     bool external = false; // a reshape or the return reads it, or an op that is not fused
   };
 
-  void claimLibraryCalls();
+  void claimContractions();
   void groupBackwards();
   void place(mlir::Operation *op);
   Consumers findConsumers(mlir::Operation *op) const;

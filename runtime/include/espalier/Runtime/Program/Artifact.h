@@ -107,6 +107,8 @@ struct Row {
   std::variant<DispatchRow, Conv2DRow, Conv2DInputGradientRow, Conv2DFilterGradientRow, MatmulRow> operation;
   std::string location; ///< "file:line:col" in the architecture file, or empty
   std::string scope;    ///< block of the architecture, or empty
+  /// Of a convolution or matrix product: which of several ways runs it, and why; else empty.
+  std::string candidate, reason;
 
   bool isLibraryCall() const { return !std::holds_alternative<DispatchRow>(operation); }
 };

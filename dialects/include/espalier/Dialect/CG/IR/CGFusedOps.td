@@ -9,13 +9,14 @@ include "mlir/Interfaces/ControlFlowInterfaces.td"
 def CG_GroupOp : CG_Op<"group", [Pure, IsolatedFromAbove, SingleBlock]> {
   let summary = "operations that run as one kernel";
   let description = [{
-    `candidates` are the ways to run the group, the chosen one first: `library`, a row that a vendor library computes,
-    or `loops`, a generated kernel. `layouts` give the order of each result's dimensions in memory, outermost first;
-    absent, or empty for one result, it is the order of the type.
+    `candidates` name the ways to run the group, which the target provides: `onednn`, a row that this library computes;
+    `tile`, generated register tiles; `loops`, generated loops. `chosen` is the one that runs, absent: the first;
+    `reason` says why. `layouts` give the order of each result's dimensions in memory, outermost first; absent, or empty
+    for one result, it is the order of the type.
 
     C1. Operands and results have static shapes.
     C2. The body's arguments have the types of the operands, and it yields values of the results' types.
-    C3. `candidates` holds at least one of `library` and `loops`, each once.
+    C3. `candidates` holds at least one name, each once, and `chosen`, when present, is one of them.
     C4. `layouts`, when present, has one entry for each result: empty, or a permutation of its dimensions.
 
     ```mlir
@@ -27,21 +28,21 @@ def CG_GroupOp : CG_Op<"group", [Pure, IsolatedFromAbove, SingleBlock]> {
     }
     ```
   }];
-  let arguments = (ins Variadic<CG_Tensor>:$inputs, StrArrayAttr:$candidates, OptionalAttr<ArrayAttr>:$layouts);
+  let arguments = (ins Variadic<CG_Tensor>:$inputs, StrArrayAttr:$candidates, OptionalAttr<StrAttr>:$chosen,
+    OptionalAttr<StrAttr>:$reason, OptionalAttr<ArrayAttr>:$layouts);
   let results = (outs Variadic<CG_Tensor>:$results);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "`(` $inputs `)` attr-dict `:` functional-type($inputs, $results) $body";
   let extraClassDeclaration = [{
-    static constexpr ::llvm::StringLiteral libraryCandidate = "library";
-    static constexpr ::llvm::StringLiteral loopsCandidate = "loops";
-
-    /// Is the chosen candidate a library call?
-    bool isLibrary();
+    /// The candidate that runs the group.
+    ::llvm::StringRef getChosenCandidate();
     /// Order of dimensions in memory of result `index`, outermost first; empty for the order of the type.
     ::llvm::ArrayRef<int64_t> getLayout(unsigned index);
     /// The operation that ends the body.
     ::mlir::Operation *getYield() { return getBody().front().getTerminator(); }
   }];
+  let builders = [OpBuilder<(ins "::mlir::TypeRange":$results, "::mlir::ValueRange":$inputs,
+    "::llvm::ArrayRef<::llvm::StringRef>":$candidates, CArg<"::mlir::ArrayAttr", "{}">:$layouts)>];
   let hasVerifier = 1;
   let hasRegionVerifier = 1;
 }

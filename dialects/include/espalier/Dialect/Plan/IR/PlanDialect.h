@@ -19,6 +19,15 @@ namespace espalier::plan {
 /// Name of the attribute that makes a function a kernel; its value is a KernelAttr.
 inline constexpr llvm::StringLiteral kernelAttrName = "plan.kernel";
 
+/// Name of the attribute, a unit, of an operation in a kernel that must become register tiles.
+inline constexpr llvm::StringLiteral tileAttrName = "plan.tile";
+
+/// \name Attributes, strings, of a row that was chosen among several: by which name, and why.
+/// @{
+inline constexpr llvm::StringLiteral candidateAttrName = "plan.candidate";
+inline constexpr llvm::StringLiteral reasonAttrName = "plan.reason";
+/// @}
+
 /// Every place starts at a multiple of this, in bytes: a cache line, and the widest vector.
 inline constexpr int64_t placeAlignment = 64;
 

@@ -65,14 +65,17 @@ struct Contestant {
   std::vector<double> seconds; // of each round
 
   rt::Expected<double> runOnce() {
+    using Clock = std::chrono::steady_clock;
     rt::Program &program = session.forward();
-    std::vector<double> rowSeconds(program.table().rows.size());
-    if (rt::Status s = program.run(rt::Span<double>(rowSeconds)); !s.ok())
+    const std::vector<rt::Row> &rows = program.table().rows;
+    std::vector<Clock::time_point> starts(rows.size() + 1);
+    if (rt::Status s = program.run([&](size_t row) { starts[row] = Clock::now(); }); !s.ok())
       return s;
+    starts.back() = Clock::now();
     double sum = 0.0;
-    for (size_t i = 0; i < rowSeconds.size(); ++i)
-      if (program.table().rows[i].scope == tunedScope)
-        sum += rowSeconds[i];
+    for (size_t i = 0; i < rows.size(); ++i)
+      if (rows[i].scope == tunedScope)
+        sum += std::chrono::duration<double>(starts[i + 1] - starts[i]).count();
     return sum;
   }
 

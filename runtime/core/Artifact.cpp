@@ -450,5 +450,5 @@ Expected<const ProgramTable *> Artifact::findProgram(std::string_view name) cons
       return &program;
     names.push_back(program.name);
   }
-  return usageError("artifact has no program {}; it has: {}", quote(name), fmt::join(names, ", "));
+  return unsupported("artifact has no program {}; it has: {}", quote(name), fmt::join(names, ", "));
 }

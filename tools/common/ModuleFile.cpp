@@ -7,6 +7,7 @@
 #include "espalier/Runtime/Core/File.h"
 #include "espalier/Runtime/Core/Text.h"
 
+#include "mlir/Bytecode/BytecodeReader.h"
 #include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
@@ -51,6 +52,24 @@ static rt::Expected<std::unique_ptr<llvm::MemoryBuffer>> readFile(llvm::StringRe
   return std::unique_ptr<llvm::MemoryBuffer>(std::move(buffer));
 }
 
+/// What the bytecode reader says of damage has locations in the file that the module was made from, or in an attribute;
+/// its first error becomes one that names the bytecode itself.
+static rt::Expected<OwningOpRef<ModuleOp>> parseBytecode(llvm::StringRef path,
+                                                         std::unique_ptr<llvm::MemoryBuffer> buffer,
+                                                         llvm::SourceMgr &sources, MLIRContext &context) {
+  std::string message;
+  ScopedDiagnosticHandler capture(&context, [&](Diagnostic &diagnostic) {
+    if (message.empty() && diagnostic.getSeverity() == DiagnosticSeverity::Error)
+      message = diagnostic.str();
+    return success();
+  });
+  sources.AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
+  OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(sources, ParserConfig(&context));
+  if (!module)
+    return rt::invalidInput("{}: damaged or incompatible bytecode: {}", path.str(), rt::quote(message));
+  return module;
+}
+
 rt::Expected<OwningOpRef<ModuleOp>> espalier::tools::loadModule(llvm::StringRef path,
                                                                 const ArchitectureOptions &options,
                                                                 llvm::SourceMgr &sources, MLIRContext &context) {
@@ -61,6 +80,8 @@ rt::Expected<OwningOpRef<ModuleOp>> espalier::tools::loadModule(llvm::StringRef 
   if (!isArchitecture)
     if (rt::Status s = parseInChildFirst(**buffer, context.getDialectRegistry()); !s.ok())
       return s;
+  if (!isArchitecture && isBytecode(**buffer))
+    return parseBytecode(path, *std::move(buffer), sources, context);
   sources.AddNewSourceBuffer(*std::move(buffer), llvm::SMLoc());
   OwningOpRef<ModuleOp> module = isArchitecture ? parseArchitecture(sources, &context, options)
                                                 : parseSourceFile<ModuleOp>(sources, ParserConfig(&context));

@@ -5,6 +5,8 @@
 #include "../common/Compile.h"
 #include "Verb.h"
 
+#include "espalier/Runtime/Core/File.h"
+
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Signals.h"
 
@@ -14,6 +16,7 @@
 #include <iostream>
 #include <unistd.h>
 
+using namespace espalier;
 using namespace espalier::tools;
 
 /// The candidate that `word` is most likely a slip of, or nothing.
@@ -60,7 +63,10 @@ static const CLI::App *parsedVerb(const CLI::App &app) {
 
 int espalier::tools::runCommandLine(int argc, char **argv) {
   llvm::sys::PrintStackTraceOnErrorSignal(argv[0]);
-  std::signal(SIGINT, [](int) { _exit(Interrupted); });
+  std::signal(SIGINT, [](int) {
+    rt::removeTemporaries();
+    _exit(Interrupted);
+  });
   CLI::App app("Espalier, a compiler for neural architectures", "espalier");
   app.set_version_flag("--version", "espalier " ESPALIER_VERSION);
   app.set_help_all_flag("--help-all", "Help of all verbs");

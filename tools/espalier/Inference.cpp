@@ -125,7 +125,7 @@ rt::Expected<Inference> espalier::tools::compileInference(const InferenceFlags &
       result.executable, flags.weights.empty() ? fromInitializers(flags, initializers) : fromFile(flags, file),
       flags.threads);
   if (!session)
-    return session.takeStatus();
+    return isArtifact ? session.takeStatus().in(flags.network.file) : session.takeStatus();
   result.session = std::move(*session);
   return result;
 }

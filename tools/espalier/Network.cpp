@@ -77,7 +77,7 @@ rt::Expected<SizeBindings> NetworkFlags::bindSizes(cg::GraphOp graph, bool maySt
     result.push_back("N=1");
   }
   if (sizes.hasAnonymous)
-    return rt::usageError("'{}' has a size without a name, which no flag can give a number", arch);
+    return rt::invalidInput("{}: '{}' has a size without a name, which no flag can give a number", file, arch);
   return result;
 }
 

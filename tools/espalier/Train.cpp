@@ -393,7 +393,7 @@ rt::Status Train::run() {
   rt::Expected<rt::Trainer> trainer =
       rt::Trainer::create(std::move(*programs), *trainSet, *testSet, normalisation, recipe);
   if (!trainer)
-    return trainer.takeStatus();
+    return trainer.takeStatus().in(dataFolder);
   rt::RunIdentity identity = identify(*graph);
   Interrupt interrupt;
   if (rt::Status s = resumes ? resume(*trainer, identity) : initialise(*trainer); !s.ok())

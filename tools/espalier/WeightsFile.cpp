@@ -3,6 +3,7 @@
 #include "WeightsFile.h"
 
 #include "espalier/Runtime/Core/Safetensors.h"
+#include "espalier/Runtime/Core/Text.h"
 
 #include <nlohmann/json.hpp>
 
@@ -47,6 +48,9 @@ static std::optional<Preprocessing> fromJson(const Json &json) {
   size_t channels = static_cast<size_t>(result.image.channels);
   if (result.normalisation.mean.size() != channels || result.normalisation.deviation.size() != channels)
     return std::nullopt;
+  for (double deviation : result.normalisation.deviation)
+    if (!(deviation > 0))
+      return std::nullopt;
   return result;
 }
 
@@ -70,7 +74,7 @@ rt::Expected<WeightsFile> WeightsFile::read(const std::string &path) {
   if (auto found = file->metadata().find(preprocessingKey); found != file->metadata().end()) {
     result.preprocessing = fromJson(Json::parse(found->second, nullptr, /*allow_exceptions=*/false));
     if (!result.preprocessing)
-      return rt::invalidInput("{}: the metadata '{}' is damaged: {}", path, preprocessingKey, found->second);
+      return rt::invalidInput("{}: the metadata '{}' is damaged: {}", path, preprocessingKey, rt::quote(found->second));
   }
   return result;
 }

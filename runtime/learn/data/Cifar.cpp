@@ -62,8 +62,8 @@ Expected<Dataset> espalier::rt::readCifar(const DatasetFolder &folder, Split spl
   std::vector<std::vector<uint8_t>> batches;
   uint64_t total = 0;
   for (const std::string &path : paths) {
-    // The format has no header that says how much is to come: three times the largest official file is enough.
-    constexpr uint64_t maxFileBytes = uint64_t(512) << 20;
+    // The format has no header that says how much is to come. The largest official file has 147 MiB.
+    constexpr uint64_t maxFileBytes = uint64_t(256) << 20;
     Expected<std::vector<uint8_t>> batch =
         readFileMaybeGzip(path, std::min(maxFileBytes, options.memoryBudget - total));
     if (!batch)

@@ -59,6 +59,9 @@ static bool readHeader(PngReader &reader) {
   png_set_read_fn(reader.png, &reader, readBytes);
   // The size is checked against our own limit once it is known.
   png_set_user_limits(reader.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+  // All chunks but those that make the pixels: libpng clears a buffer of the length that a chunk claims, up to 2 GiB,
+  // before it reads, and unpacks texts and profiles.
+  png_set_keep_unknown_chunks(reader.png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
   png_read_info(reader.png, reader.info);
   reader.width = png_get_image_width(reader.png, reader.info);
   reader.height = png_get_image_height(reader.png, reader.info);

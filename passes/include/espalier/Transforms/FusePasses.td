@@ -57,8 +57,8 @@ def ChooseKernels : Pass<"cg-choose-kernels", "::mlir::ModuleOp"> {
   let description = [{
     Sets `candidates` of a group around a convolution, one of its gradients or a matrix product to those that can run it
     in its layout, and `chosen` and `reason`. The fastest is chosen where the table has a time of each (but for loops,
-    which run only what nothing else does) on this kind of processor, by the contraction's signature; else the first of
-    `onednn`, `tile`, `loops`. `kernel-table` names a file whose entries come before those of the compiler's own table;
+    which run only what nothing else does) on this kind of processor, by the contraction's signature; else, and where
+    the times differ by less than a tenth, the first of `onednn`, `tile`, `loops`. `kernel-table` names a file whose entries come before those of the compiler's own table;
     `espalier tune` writes one. `prefer` names a candidate to choose wherever it is legal. Nothing is timed here, so that
     equal inputs give equal programs.
   }];

@@ -17,6 +17,9 @@ namespace espalier::cg {
 #include "espalier/Transforms/FusePasses.h.inc"
 } // namespace espalier::cg
 
+/// How much of the first candidate's time another one may take at most to be chosen: measurements differ by as much.
+static constexpr double minGain = 0.9;
+
 namespace {
 struct ChooseKernels final : espalier::cg::impl::ChooseKernelsBase<ChooseKernels> {
   using Base::Base;
@@ -72,7 +75,7 @@ private:
     if (rivals.size() < 2)
       return {legal.front(), "the only one"};
     const Candidate *fastest = nullptr;
-    int64_t shortest = 0;
+    int64_t shortest = 0, preferred = 0;
     std::string times;
     llvm::raw_string_ostream os(times);
     for (const Candidate *candidate : rivals) {
@@ -81,9 +84,14 @@ private:
         return {rivals.front(), "by rule, the first of onednn, tile: no times of both for " + processor};
       os << (fastest ? ", " : "") << candidate->getName()
          << llvm::format(" %.1f us", static_cast<double>(*nanoseconds) / 1000);
-      if (!fastest || *nanoseconds < shortest) {
+      if (!fastest) {
+        fastest = candidate;
+        shortest = preferred = *nanoseconds;
+      } else if (*nanoseconds < shortest && static_cast<double>(*nanoseconds) < minGain * preferred) {
         fastest = candidate;
         shortest = *nanoseconds;
+      } else if (*nanoseconds < preferred) {
+        os << ", which is no difference";
       }
     }
     return {fastest, "measured on " + processor + ": " + times};

@@ -138,14 +138,14 @@ TEST_F(ProgramTest, AllocatesNothingAfterTheFirstRun) {
   ASSERT_OK(main.write(*main.findInput("x"), ones()));
   ASSERT_OK(main.write(*main.findInput("w"), ramp()));
   ASSERT_OK(main.run());
-  std::vector<double> seconds(main.table().rows.size());
+  size_t rows = 0;
   int64_t before = allocations;
   for (int i = 0; i < 10; ++i) {
-    rt::Status status = main.run(seconds);
+    rt::Status status = main.run([&](size_t) { ++rows; });
     ASSERT_TRUE(status.ok());
   }
   EXPECT_EQ(allocations - before, 0);
-  EXPECT_GT(seconds[0], 0);
+  EXPECT_EQ(rows, 10 * main.table().rows.size());
 }
 
 TEST_F(ProgramTest, BindingErrors) {

@@ -39,34 +39,35 @@ static uint64_t splitmix64(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-static std::vector<uint64_t> words(const std::string &name, size_t count) {
+/// The words of a name, by index.
+static auto words(const std::string &name) {
   uint64_t hash = 0xcbf29ce484222325;
   for (unsigned char byte : name)
     hash = (hash ^ byte) * 0x100000001b3;
-  std::vector<uint64_t> result(count);
-  for (size_t i = 0; i < count; ++i)
-    result[i] = splitmix64(hash ^ splitmix64(i));
-  return result;
+  return [hash](uint64_t index) { return splitmix64(hash ^ splitmix64(index)); };
 }
 
 std::vector<double> golden::uniform(const std::string &name, size_t count) {
-  std::vector<double> result;
-  for (uint64_t word : words(name, count))
-    result.push_back(static_cast<double>(word >> 40) * 0x1p-23 - 1.0);
+  std::vector<double> result(count);
+  auto word = words(name);
+  for (size_t i = 0; i < count; ++i)
+    result[i] = static_cast<double>(word(i) >> 40) * 0x1p-23 - 1.0;
   return result;
 }
 
 std::vector<double> golden::signs(const std::string &name, unsigned index, size_t count) {
-  std::vector<double> result;
-  for (uint64_t word : words(name + "/sign" + std::to_string(index), count))
-    result.push_back(1.0 - 2.0 * static_cast<double>(word & 1));
+  std::vector<double> result(count);
+  auto word = words(name + "/sign" + std::to_string(index));
+  for (size_t i = 0; i < count; ++i)
+    result[i] = 1.0 - 2.0 * static_cast<double>(word(i) & 1);
   return result;
 }
 
 std::vector<int64_t> golden::labels(const std::string &name, size_t count, uint64_t classes) {
-  std::vector<int64_t> result;
-  for (uint64_t word : words(name, count))
-    result.push_back(static_cast<int64_t>(word % classes));
+  std::vector<int64_t> result(count);
+  auto word = words(name);
+  for (size_t i = 0; i < count; ++i)
+    result[i] = static_cast<int64_t>(word(i) % classes);
   return result;
 }
 

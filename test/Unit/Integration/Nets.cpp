@@ -18,7 +18,7 @@ static DialectRegistry makeRegistry() {
   return registry;
 }
 
-integration::LoadedNet::LoadedNet(const Net &net)
+integration::LoadedNet::LoadedNet(const Net &net, ImageSize size)
     : name(net.name), classes(net.classes), context(makeRegistry(), MLIRContext::Threading::DISABLED) {
   context.loadAllAvailableDialects();
   SourceMgrDiagnosticHandler handler(sources, &context);
@@ -28,7 +28,7 @@ integration::LoadedNet::LoadedNet(const Net &net)
     return;
   // Gradients at 224 would take minutes in the reference evaluator.
   std::string text = (*file)->getBuffer().str();
-  if (size_t at = text.find("224, 224"); at != std::string::npos)
+  if (size_t at = text.find("224, 224"); size == ImageSize::Open && at != std::string::npos)
     text.replace(at, 8, "H, W");
   sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBufferCopy(text, path), llvm::SMLoc());
   ArchitectureOptions options;

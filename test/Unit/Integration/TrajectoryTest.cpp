@@ -79,4 +79,25 @@ TEST_P(Optimisers, EqualPyTorchInFloat64) {
 INSTANTIATE_TEST_SUITE_P(All, Optimisers, testing::ValuesIn(optimisers),
                          [](const auto &info) { return std::string(info.param.name); });
 
+/// A step in code for another processor than the one at hand: the same loss and gradients within rounding, and in
+/// float64, which no library computes, within rounding of that.
+TEST(OtherProcessor, TrainsLikeTheHost) {
+  golden::Golden golden = golden::read("cifar_resnet20");
+  integration::LoadedNet net(integration::nets[0]);
+  ASSERT_TRUE(net.module);
+  for (bool float64 : {false, true}) {
+    TrainingOptions options = net.trainingOptions(golden);
+    options.float64 = float64;
+    options.returnGradients = true;
+    integration::TrainingRun host(net, options), v3(net, options, "x86-64-v3");
+    ASSERT_TRUE(host && v3);
+    host.start(golden::initial);
+    v3.start(golden::initial);
+    double loss = host.step(golden, 0);
+    EXPECT_NEAR(v3.step(golden, 0), loss, (float64 ? 1e-13 : 1e-5) * std::fabs(loss));
+    for (const std::string &path : host.parameters())
+      EXPECT_LE(integration::relativeError(v3.gradient(path), host.gradient(path)), float64 ? 1e-10 : 1e-4) << path;
+  }
+}
+
 } // namespace

@@ -13,6 +13,8 @@ using namespace espalier::cg;
 
 /// Ops that cost more instructions for each element are not computed twice.
 static constexpr int64_t maxRepeatedCost = 8;
+/// An op that more groups read than these is computed once. Each of them is looked at with all users of the op.
+static constexpr size_t maxRepetitions = 16;
 
 /// Level, type, reduced dimensions and source of a tensor that reductions read.
 using SiblingKey = std::tuple<int64_t, const void *, const void *, const void *>;
@@ -97,9 +99,7 @@ Grouping::Consumers Grouping::findConsumers(Operation *op) const {
     auto it = groupsOf.find(user);
     if (it == groupsOf.end())
       continue; // dead
-    for (unsigned group : it->second)
-      if (!llvm::is_contained(consumers.groups, group))
-        consumers.groups.push_back(group);
+    consumers.groups.insert(it->second.begin(), it->second.end());
   }
   return consumers;
 }
@@ -113,8 +113,8 @@ void Grouping::place(Operation *op) {
   }
   if (!consumers.external && consumers.groups.empty())
     return;
-  bool fitsAll =
-      !consumers.external && llvm::all_of(consumers.groups, [&](unsigned group) { return fits(op, *groups[group]); });
+  bool fitsAll = !consumers.external && consumers.groups.size() <= maxRepetitions &&
+                 llvm::all_of(consumers.groups, [&](unsigned group) { return fits(op, *groups[group]); });
   if (!fitsAll || (consumers.groups.size() > 1 && !isWorthRepeating(op, consumers.groups.size()))) {
     createGroup(op);
     return;

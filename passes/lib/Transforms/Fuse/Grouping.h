@@ -5,6 +5,7 @@
 
 #include "espalier/Dialect/CG/IR/CGOps.h"
 
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/SmallPtrSet.h"
 
 #include <map>
@@ -60,7 +61,7 @@ public:
 
 private:
   struct Consumers {
-    llvm::SmallVector<unsigned, 4> groups;
+    llvm::SmallSetVector<unsigned, 4> groups;
     bool external = false; // a reshape or the return reads it, or an op that is not fused
   };
 

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 
-LAST = "builtin.module(cg.graph(cg-specialize,cg-functionalize,cg-decompose),cse,cg.graph(cg-fuse,cg-assign-layout),cg-to-plan)"
+LAST = "builtin.module(cg.graph(cg-specialize,cg-functionalize,cg-decompose),cse,cg.graph(cg-fuse,cg-assign-layout),cg-choose-kernels,cg-pack-operands,cg-to-plan)"
 
 
 def run(*arguments):

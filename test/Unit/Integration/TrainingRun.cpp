@@ -17,10 +17,12 @@ template <typename Visit> static void visitFloats(rt::HostTensor &tensor, Visit 
     visit(tensor.elements<float>());
 }
 
-TrainingRun::TrainingRun(const LoadedNet &net, const TrainingOptions &options, const std::string &cpu)
+TrainingRun::TrainingRun(const LoadedNet &net, const TrainingOptions &options, const std::string &cpu,
+                         const std::string &candidate)
     : classes(net.classes) {
   PhaseOptions phases;
   phases.toStep = [&](mlir::OpPassManager &manager) { buildTrainingStepPipeline(manager, options); };
+  phases.kernels.preferredCandidate = candidate;
   auto executable = tools::compileExecutable(*net.module, phases, cpu);
   if (!executable) {
     ADD_FAILURE() << net.name << " does not compile";

@@ -12,8 +12,10 @@ namespace espalier::integration {
 /// A compiled step with its weights: every value goes in and comes out as float64, whatever the program computes in.
 class TrainingRun {
 public:
-  /// Compiles for processor `cpu`; fails the test and holds no program where that does not work.
-  TrainingRun(const LoadedNet &net, const TrainingOptions &options, const std::string &cpu = "host");
+  /// Compiles for processor `cpu`, with kernels of `candidate` wherever it is legal; fails the test and holds no
+  /// program where that does not work.
+  TrainingRun(const LoadedNet &net, const TrainingOptions &options, const std::string &cpu = "host",
+              const std::string &candidate = "");
   explicit operator bool() const { return program.has_value(); }
 
   /// Sets every parameter, and all states and slots to zero.

@@ -125,7 +125,7 @@ def curve(golden, net, classes, make_optimizer, steps=50, clip=None):
     golden["weights_after"] = {path: float(parameter.detach().norm()) for path, parameter in net.named_parameters()}
 
 
-def float32_errors(golden, make, classes, shift, batches=9):
+def float32_errors(golden, make, classes, shift, batches):
     """Relative distance of float32 gradients from float64 ones, the median over batches, each with weights of its own.
     Both start from the same numbers, which are exact in float32. See initial_away_from_kinks for `shift`."""
     golden["float32_shift"] = shift
@@ -156,14 +156,14 @@ def write(name, golden):
 
 
 torch.set_num_threads(1)  # PyTorch's depthwise convolutions in float64 are far slower on two
-for name, make, classes, batch, size, rate, shift in [
-    ("cifar_resnet20", ResNet20, 10, 4, 32, 0.01, 0.0),
-    ("mobilenet_v2", mobilenet_v2, 1000, 4, 40, 0.0001, 1.5),
+for name, make, classes, batch, size, rate, shift, batches in [
+    ("cifar_resnet20", ResNet20, 10, 4, 32, 0.01, 0.0, 9),
+    ("mobilenet_v2", mobilenet_v2, 1000, 4, 40, 0.0001, 1.5, 5),
 ]:
     golden = {"batch": batch, "size": size, "learning_rate": rate}
     gradients(golden, make, classes)
     curve(golden, make(), classes, lambda p: torch.optim.SGD(p, lr=rate, momentum=0.9, weight_decay=5e-4))
-    float32_errors(golden, make, classes, shift)
+    float32_errors(golden, make, classes, shift, batches)
     write(name, golden)
 
 for name, rate, clip, optimizer in [

@@ -13,20 +13,14 @@
 using namespace espalier::rt;
 
 static constexpr std::string_view magic = "\x93NUMPY";
-/// NumPy allows rank 64; a header for that is far below this.
-static constexpr size_t maxHeaderBytes = 64 * 1024, maxRank = 64;
+/// NumPy allows rank 64; a header for that is far below the limit of its text.
+static constexpr size_t maxTextBytes = maxNpyHeaderBytes - 12;
+static constexpr size_t maxRank = 64;
 
 namespace {
 struct NpyType {
   std::string_view code; ///< type letter and width, after the byte order
   DType dtype;
-};
-
-struct NpyHeader {
-  DType dtype = DType::F32;
-  bool bigEndian = false;
-  bool fortranOrder = false;
-  std::vector<int64_t> shape;
 };
 
 /// Reads the dictionary of the header, a Python literal such as
@@ -136,7 +130,7 @@ Status HeaderParser::parseDescr() {
     order = code.substr(0, 1);
     code.remove_prefix(1);
   }
-  header.bigEndian = order == ">";
+  header.isBigEndian = order == ">";
   for (const NpyType &type : npyTypes) {
     if (type.code == code) {
       header.dtype = type.dtype;
@@ -150,8 +144,8 @@ Status HeaderParser::parseDescr() {
 }
 
 Status HeaderParser::parseFortranOrder() {
-  header.fortranOrder = accept("True");
-  if (!header.fortranOrder && !accept("False"))
+  header.isFortranOrder = accept("True");
+  if (!header.isFortranOrder && !accept("False"))
     return expected("True or False");
   return {};
 }
@@ -212,41 +206,47 @@ static Expected<HostTensor> toRowMajor(const HostTensor &source) {
   return result;
 }
 
-static Expected<HostTensor> readNpy(const InputFile &file) {
-  uint8_t prefix[12] = {};
-  size_t prefixSize = std::min<uint64_t>(file.size(), sizeof(prefix));
-  if (Status status = file.readAt(0, {prefix, prefixSize}); !status.ok())
-    return status;
-  if (std::string_view(reinterpret_cast<char *>(prefix), std::min(prefixSize, magic.size())) != magic)
+Expected<NpyHeader> espalier::rt::parseNpyHeader(Span<const uint8_t> start) {
+  constexpr size_t prefixSize = 8;
+  if (std::string_view(reinterpret_cast<const char *>(start.data()), std::min(start.size(), magic.size())) != magic)
     return invalidInput("not an npy file: it does not start with '\\x93NUMPY'");
-  unsigned major = prefix[6], minor = prefix[7];
-  if (prefixSize == sizeof(prefix) && (major < 1 || major > 3 || minor != 0))
+  auto endsEarly = [&] { return invalidInput("file ends at byte {}, in the middle of the header", start.size()); };
+  if (start.size() < prefixSize)
+    return endsEarly();
+  unsigned major = start[6], minor = start[7];
+  if (major < 1 || major > 3 || minor != 0)
     return unsupported("npy version {}.{} is not supported; versions 1.0 to 3.0 are", major, minor);
   // The header's length has two bytes in version 1, four later.
   size_t lengthBytes = major == 1 ? 2 : 4;
-  uint64_t length = 0, start = 8 + lengthBytes;
+  uint64_t length = 0, textStart = prefixSize + lengthBytes;
+  if (start.size() < textStart)
+    return endsEarly();
   for (size_t i = lengthBytes; i-- > 0;)
-    length = length << 8 | prefix[8 + i];
-  if (file.size() < start)
-    return invalidInput("file ends at byte {}, in the middle of the header", file.size());
-  if (length > maxHeaderBytes)
-    return invalidInput("header length {} exceeds the limit of {} bytes", length, maxHeaderBytes);
-  if (length > file.size() - start)
-    return invalidInput("header says {} bytes, file has {} after byte {} (truncated?)", length, file.size() - start,
-                        start);
+    length = length << 8 | start[prefixSize + i];
+  if (length > maxTextBytes)
+    return invalidInput("header length {} exceeds the limit of {} bytes", length, maxTextBytes);
+  if (length > start.size() - textStart)
+    return invalidInput("header says {} bytes, file has {} after byte {} (truncated?)", length,
+                        start.size() - textStart, textStart);
+  std::string_view text(reinterpret_cast<const char *>(start.data()) + textStart, static_cast<size_t>(length));
+  Expected<NpyHeader> header = HeaderParser(text, textStart).parse();
+  if (header)
+    header->dataStart = textStart + length;
+  return header;
+}
 
-  std::vector<uint8_t> text(length);
-  if (Status status = file.readAt(start, text); !status.ok())
+static Expected<HostTensor> readNpy(const InputFile &file) {
+  std::vector<uint8_t> prefix(static_cast<size_t>(std::min<uint64_t>(file.size(), maxNpyHeaderBytes)));
+  if (Status status = file.readAt(0, prefix); !status.ok())
     return status;
-  Expected<NpyHeader> header =
-      HeaderParser(std::string_view(reinterpret_cast<char *>(text.data()), text.size()), start).parse();
+  Expected<NpyHeader> header = parseNpyHeader(prefix);
   if (!header)
     return header.takeStatus();
 
   std::optional<int64_t> size = checkedByteSize(header->dtype, header->shape);
   if (!size)
     return invalidInput("the size of {} overflows", formatType(header->dtype, header->shape));
-  uint64_t available = file.size() - start - length;
+  uint64_t available = file.size() - header->dataStart;
   if (static_cast<uint64_t>(*size) != available)
     return invalidInput("{} takes {} bytes, but the file has {} after the header{}",
                         formatType(header->dtype, header->shape), *size, available,
@@ -254,14 +254,14 @@ static Expected<HostTensor> readNpy(const InputFile &file) {
   Expected<HostTensor> tensor = HostTensor::create(header->dtype, std::move(header->shape));
   if (!tensor)
     return tensor;
-  if (Status status = file.readAt(start + length, tensor->bytes()); !status.ok())
+  if (Status status = file.readAt(header->dataStart, tensor->bytes()); !status.ok())
     return status;
-  if (header->bigEndian)
+  if (header->isBigEndian)
     swapBytes(*tensor);
   if (header->dtype == DType::I1)
     for (uint8_t &value : tensor->bytes())
       value = value != 0;
-  return header->fortranOrder ? toRowMajor(*tensor) : std::move(tensor);
+  return header->isFortranOrder ? toRowMajor(*tensor) : std::move(tensor);
 }
 
 Expected<HostTensor> espalier::rt::readNpy(const std::string &path) {

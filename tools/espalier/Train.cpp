@@ -4,6 +4,7 @@
 #include "Interrupt.h"
 #include "Network.h"
 #include "Options.h"
+#include "RecipeFlags.h"
 #include "RunCost.h"
 #include "Target.h"
 #include "TrainingIdentity.h"
@@ -36,10 +37,12 @@ public:
 private:
   rt::Status openInputs();
   rt::Expected<rt::Recipe> readRecipe(const rt::Checkpoint *resumed) const;
-  rt::Status chooseNormalisation();
+  /// Opens a part of the data set, by default that of `split`, and says how many samples were left out.
+  rt::Expected<rt::Dataset> openPart(const std::string &part, rt::Split split) const;
+  rt::Expected<rt::Prefetcher> load(const rt::Dataset &dataset, rt::View::Use use) const;
   rt::Expected<SizeBindings> bindSizes(cg::GraphOp graph, int64_t batch) const;
   rt::Expected<rt::TrainingPrograms> compile(cg::GraphOp graph);
-  rt::RunIdentity identify(cg::GraphOp graph);
+  rt::Expected<rt::RunIdentity> identify(cg::GraphOp graph);
   rt::Status initialise(rt::Trainer &trainer);
   rt::Status resume(rt::Trainer &trainer, const rt::RunIdentity &identity);
   rt::Status openFolder(llvm::StringRef arch);
@@ -49,8 +52,8 @@ private:
   // What the command line says.
   NetworkFlags network;
   TargetFlags target;
-  std::string recipeFile, dataFolder, loss = "cross_entropy", weights, output, runPath;
-  std::vector<std::string> overrides;
+  RecipeFlags recipeFlags;
+  std::string dataFolder, trainPart, testPart, loss, weights, output, runPath;
   std::optional<int64_t> epochs, threads;
   bool json = false, resumes = false, skipMismatched = false;
   rt::OnWriteError onWriteError = rt::OnWriteError::Stop;
@@ -59,6 +62,7 @@ private:
   rt::Recipe recipe;
   std::optional<rt::Dataset> trainSet, testSet;
   rt::Normalisation normalisation;
+  rt::ImageShape testShape; ///< that the network sees in evaluation
   Network net;
   TrainingArtifact artifact;
   RunCost cost;
@@ -72,11 +76,13 @@ void Train::declare(CLI::App &flags) {
   network.declare(flags);
   flags.get_option("NET")->required(false);
   flags.get_option("--batch")->description("Short for --set batch=BATCH");
-  flags.add_option("--recipe", recipeFile, "Recipe (TOML), see docs/reference/recipes.md")->type_name("FILE");
-  flags.add_option("--set", overrides, "Recipe keys that differ, e.g. --set epochs=3")->type_name("KEY=VALUE");
-  flags.add_option("--data", dataFolder, "Folder of the data set: IDX, CIFAR binary, or an image folder")
-      ->type_name("FOLDER");
-  flags.add_option("--loss", loss, "Loss: an fn of the file or the prelude")->capture_default_str();
+  recipeFlags.declare(flags);
+  flags.add_option("--data", dataFolder, "Folder of the data set, see docs/data.md")->type_name("FOLDER");
+  flags.add_option("--train-part", trainPart, "Part of the data set to train on (default: train)")->type_name("PART");
+  flags.add_option("--test-part", testPart, "Part to test on (default: test, else val)")->type_name("PART");
+  flags.add_option("--loss", loss,
+                   "Loss: an fn of the file or the prelude (default: cross_entropy, or soft_cross_entropy with mixup "
+                   "and cutmix)");
   flags.add_option("--weights", weights, "Weights to start from (safetensors); short for --set init_from=FILE")
       ->type_name("FILE");
   flags.add_flag("--skip-mismatched", skipMismatched,
@@ -96,37 +102,35 @@ void Train::declare(CLI::App &flags) {
 }
 
 rt::Expected<rt::Recipe> Train::readRecipe(const rt::Checkpoint *resumed) const {
-  rt::Expected<rt::Recipe> result = rt::Recipe();
-  if (!recipeFile.empty()) {
-    result = rt::readRecipe(recipeFile);
-  } else if (resumed) {
-    result = rt::recipeOf(resumed->identity);
-  }
-  if (!result)
-    return result;
-  std::vector<std::string> all = overrides;
+  RecipeFlags all = recipeFlags;
+  std::vector<std::string> &settings = all.overrides;
   if (network.batch)
-    all.push_back(fmt::format("batch={}", *network.batch));
+    settings.push_back(fmt::format("batch={}", *network.batch));
   if (epochs)
-    all.push_back(fmt::format("epochs={}", *epochs));
+    settings.push_back(fmt::format("epochs={}", *epochs));
   if (threads)
-    all.push_back(fmt::format("threads={}", *threads));
+    settings.push_back(fmt::format("threads={}", *threads));
   if (!weights.empty())
-    all.push_back("init_from=" + weights);
+    settings.push_back("init_from=" + weights);
   if (skipMismatched)
-    all.push_back("skip_mismatched=true");
+    settings.push_back("skip_mismatched=true");
   if (!dataFolder.empty())
-    all.push_back("data=" + dataFolder);
+    settings.push_back("data=" + dataFolder);
   if (!network.file.empty())
-    all.push_back("network=" + network.file);
-  for (const std::string &entry : all) {
-    size_t equals = entry.find('=');
-    if (equals == std::string::npos)
-      return rt::usageError("--set wants KEY=VALUE, but got '{}'", entry);
-    if (rt::Status s = rt::overrideRecipe(*result, entry.substr(0, equals), entry.substr(equals + 1)); !s.ok())
-      return s;
-  }
-  return result;
+    settings.push_back("network=" + network.file);
+  if (!all.file.empty() || !resumed)
+    return all.read();
+  rt::Expected<rt::Recipe> stored = rt::recipeOf(resumed->identity);
+  return stored ? all.applyTo(*std::move(stored)) : std::move(stored);
+}
+
+rt::Expected<rt::Dataset> Train::openPart(const std::string &part, rt::Split split) const {
+  rt::DatasetOptions options = recipe.datasetOptions();
+  rt::Expected<rt::Dataset> dataset =
+      part.empty() ? rt::openDataset(recipe.data, split, options) : rt::openDataset(recipe.data, part, options);
+  if (dataset)
+    warnOfSkipped(console, *dataset);
+  return dataset;
 }
 
 /// A file that cannot be written later must be known before hours of training, not after.
@@ -165,26 +169,38 @@ rt::Status Train::openInputs() {
   if (recipe.data.empty())
     return rt::usageError("no data set: name a folder with --data, or give the recipe the key 'data'");
 
-  for (auto [set, split] : {std::pair(&trainSet, rt::Split::Train), std::pair(&testSet, rt::Split::Test)}) {
-    rt::Expected<rt::Dataset> opened = rt::openDataset(recipe.data, split);
+  if (loss.empty())
+    loss = rt::mixesSamples(recipe.augment) ? "soft_cross_entropy" : "cross_entropy";
+  for (auto [set, part, split] :
+       {std::tuple(&trainSet, &trainPart, rt::Split::Train), std::tuple(&testSet, &testPart, rt::Split::Test)}) {
+    rt::Expected<rt::Dataset> opened = openPart(*part, split);
     if (!opened)
       return opened.takeStatus();
     set->emplace(std::move(*opened));
   }
-  return chooseNormalisation();
+  rt::Expected<rt::Normalisation> chosen = chooseNormalisation(recipe, *trainSet);
+  if (!chosen)
+    return chosen.takeStatus();
+  normalisation = std::move(*chosen);
+  return {};
 }
 
-rt::Status Train::chooseNormalisation() {
-  normalisation = rt::measureNormalisation(*trainSet);
-  if (recipe.mean)
-    normalisation.mean = *recipe.mean;
-  if (recipe.deviation)
-    normalisation.deviation = *recipe.deviation;
-  size_t channels = static_cast<size_t>(trainSet->shape().channels);
-  if (normalisation.mean.size() != channels || normalisation.deviation.size() != channels)
-    return rt::invalidInput("the recipe's mean and std have {} and {} numbers, but images have {} channels",
-                            normalisation.mean.size(), normalisation.deviation.size(), channels);
-  return {};
+/// Batches of a data set as the recipe wants them.
+rt::Expected<rt::Prefetcher> Train::load(const rt::Dataset &dataset, rt::View::Use use) const {
+  bool isTraining = use == rt::View::Use::Training;
+  rt::Expected<rt::View> view =
+      rt::View::create(dataset, normalisation, isTraining ? recipe.augment : recipe.evaluate, use);
+  if (!view)
+    return view.takeStatus();
+  // What cannot be seen must be known before the first step.
+  if (rt::Status s = view->checkSizes(dataset); !s.ok())
+    return s;
+  rt::Expected<rt::BatchLoader> loader =
+      isTraining ? rt::BatchLoader::forTraining(dataset, std::move(*view), recipe.batch, uint64_t(recipe.seed))
+                 : rt::BatchLoader::forEvaluation(dataset, std::move(*view), recipe.batch);
+  if (!loader)
+    return loader.takeStatus();
+  return rt::Prefetcher::create(std::move(*loader), static_cast<int>(recipe.dataWorkers));
 }
 
 rt::Expected<SizeBindings> Train::bindSizes(cg::GraphOp graph, int64_t batch) const {
@@ -220,17 +236,22 @@ rt::Expected<rt::TrainingPrograms> Train::compile(cg::GraphOp graph) {
   return programs;
 }
 
-rt::RunIdentity Train::identify(cg::GraphOp graph) {
+rt::Expected<rt::RunIdentity> Train::identify(cg::GraphOp graph) {
   rt::RunIdentity identity;
   identity.network = graph.getSymName().str();
   identity.loss = loss;
   auto lossGraph = net.module().lookupSymbol<cg::GraphOp>(identity.network + "." + loss);
   identity.networkDigest = digestOf(graph, lossGraph);
   identity.recipe = rt::recipeValues(recipe);
-  const rt::ImageShape &shape = trainSet->shape();
-  identity.data = fmt::format("{} + {} images of {}x{}x{}, {} classes", trainSet->size(), testSet->size(),
-                              shape.channels, shape.height, shape.width, trainSet->classNames().size());
-  identity.dataDigest = digestOf(*trainSet) + digestOf(*testSet);
+  identity.data = fmt::format("{} + {} {} of {}, {} classes", trainSet->size(), testSet->size(),
+                              trainSet->kind() == rt::SampleKind::Image ? "images" : "samples",
+                              rt::formatShape(trainSet->shape()), trainSet->classNames().size());
+  for (const rt::Dataset *set : {&*trainSet, &*testSet}) {
+    rt::Expected<std::string> digest = digestOf(*set);
+    if (!digest)
+      return digest.takeStatus();
+    identity.dataDigest += *digest;
+  }
   identity.processor = artifact.processor;
   identity.artifactDigest = artifact.digest;
   identity.threads = recipe.threads ? recipe.threads : rt::availableProcessors();
@@ -288,7 +309,7 @@ static std::string stem(llvm::StringRef path) {
 rt::Status Train::openFolder(llvm::StringRef arch) {
   std::string path = runPath;
   if (path.empty()) {
-    std::string base = "runs/" + arch.str(), recipeName = stem(recipeFile);
+    std::string base = "runs/" + arch.str(), recipeName = stem(recipeFlags.file);
     if (!recipeName.empty() && recipeName != arch)
       base += "-" + recipeName;
     path = rt::RunFolder::firstFree(base);
@@ -322,7 +343,7 @@ rt::Status Train::runAndReport(rt::Trainer &trainer, rt::RunIdentity identity, c
     return recorder.takeStatus();
   recorder->log(fmt::format("{} {}, {}: {} epochs of {} steps", position.step ? "resuming" : "training",
                             identity.network, identity.data, recipe.epochs, trainer.stepsPerEpoch()));
-  Preprocessing preprocessing{trainSet->shape(), normalisation, trainSet->classNames()};
+  Preprocessing preprocessing{testShape, normalisation, trainSet->classNames()};
   rt::TrainingRunOptions options;
   options.identity = std::move(identity);
   options.metadata = preprocessing.toMetadata();
@@ -339,6 +360,8 @@ rt::Status Train::runAndReport(rt::Trainer &trainer, rt::RunIdentity identity, c
   rt::Expected<rt::TrainingRunResult> result = rt::runTraining(trainer, recipe, *folder, *recorder, position, options);
   if (!result)
     return result.takeStatus();
+  double dataWait = 100 * trainer.secondsWaited() / std::max(trainer.secondsTrained(), 1e-9);
+  recorder->log(fmt::format("data wait {:.1f} % of the training time", dataWait));
   if (result->wasInterrupted)
     return {rt::StatusCode::Interrupted, fmt::format("interrupted; go on with --run {} --resume", folder->path())};
 
@@ -357,8 +380,10 @@ rt::Status Train::runAndReport(rt::Trainer &trainer, rt::RunIdentity identity, c
       auto found = metrics.find("accuracy");
       return found == metrics.end() ? 0.0 : 100 * found->second;
     };
-    std::string text = fmt::format("test accuracy {:.2f} % on {} images, best {:.2f} % after epoch {}\nrun in {}\n",
-                                   percent(last), testSet->size(), percent(best.test), best.epoch, folder->path());
+    std::string text =
+        fmt::format("test accuracy {:.2f} % on {} samples, best {:.2f} % after epoch {}\ndata wait {:.1f} %\n"
+                    "run in {}\n",
+                    percent(last), testSet->size(), percent(best.test), best.epoch, dataWait, folder->path());
     if (!output.empty())
       text += fmt::format("weights in {}\n", output);
     if (rt::Status s = writeResult("", text); !s.ok())
@@ -375,6 +400,12 @@ rt::Status Train::run() {
   std::signal(SIGPIPE, SIG_IGN);
   if (rt::Status s = openInputs(); !s.ok())
     return s;
+  rt::Expected<rt::Prefetcher> trainLoader = load(*trainSet, rt::View::Use::Training);
+  if (!trainLoader)
+    return trainLoader.takeStatus().in(recipe.data);
+  rt::Expected<rt::Prefetcher> testLoader = load(*testSet, rt::View::Use::Evaluation);
+  if (!testLoader)
+    return testLoader.takeStatus().in(recipe.data);
   if (rt::Status s = net.load(recipe.network, {loss, "accuracy"}); !s.ok())
     return s;
   rt::Expected<cg::GraphOp> graph = net.choose(network.arch);
@@ -390,18 +421,21 @@ rt::Status Train::run() {
   rt::Expected<rt::TrainingPrograms> programs = compile(*graph);
   if (!programs)
     return programs.takeStatus();
+  testShape = testLoader->loader().view().shape();
   rt::Expected<rt::Trainer> trainer =
-      rt::Trainer::create(std::move(*programs), *trainSet, *testSet, normalisation, recipe);
+      rt::Trainer::create(std::move(*programs), std::move(*trainLoader), std::move(*testLoader), recipe);
   if (!trainer)
-    return trainer.takeStatus().in(dataFolder);
-  rt::RunIdentity identity = identify(*graph);
+    return trainer.takeStatus().in(recipe.data);
+  rt::Expected<rt::RunIdentity> identity = identify(*graph);
+  if (!identity)
+    return identity.takeStatus();
   Interrupt interrupt;
-  if (rt::Status s = resumes ? resume(*trainer, identity) : initialise(*trainer); !s.ok())
+  if (rt::Status s = resumes ? resume(*trainer, *identity) : initialise(*trainer); !s.ok())
     return s;
   if (!resumes)
     if (rt::Status s = openFolder(graph->getSymName()); !s.ok())
       return s;
-  return runAndReport(*trainer, std::move(identity), interrupt);
+  return runAndReport(*trainer, std::move(*identity), interrupt);
 }
 
 std::unique_ptr<Verb> espalier::tools::createTrainVerb() { return std::make_unique<Train>(); }

@@ -19,7 +19,7 @@ std::string espalier::tools::digestOf(cg::GraphOp network, cg::GraphOp loss) {
   return digest.finish();
 }
 
-std::string espalier::tools::digestOf(const rt::Dataset &dataset) {
+rt::Expected<std::string> espalier::tools::digestOf(const rt::Dataset &dataset) {
   rt::Digest digest;
   const rt::ImageShape &shape = dataset.shape();
   for (int64_t number : {dataset.size(), shape.channels, shape.height, shape.width})
@@ -28,9 +28,15 @@ std::string espalier::tools::digestOf(const rt::Dataset &dataset) {
     digest.add(std::string_view(name));
   for (int64_t i = 0; i < dataset.size(); ++i)
     digest.add(static_cast<uint64_t>(dataset.label(i)));
-  constexpr int64_t maxImages = 256;
-  int64_t images = std::min(dataset.size(), maxImages);
-  for (int64_t i = 0; i < images; ++i)
-    digest.add(dataset.image(i * (dataset.size() / images)));
+  constexpr int64_t maxSamples = 256;
+  int64_t count = std::min(dataset.size(), maxSamples);
+  rt::Sample sample;
+  for (int64_t i = 0; i < count; ++i) {
+    if (rt::Status s = dataset.read(i * (dataset.size() / count), sample); !s.ok())
+      return s;
+    digest.add(rt::Span<const uint8_t>(sample.pixels));
+    digest.add(rt::Span<const uint8_t>(reinterpret_cast<const uint8_t *>(sample.features.data()),
+                                       sample.features.size() * sizeof(float)));
+  }
   return digest.finish();
 }

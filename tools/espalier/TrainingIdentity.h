@@ -12,9 +12,9 @@ namespace espalier::tools {
 /// SHA-256 of the text of two graphs, network and loss, without source locations.
 std::string digestOf(cg::GraphOp network, cg::GraphOp loss);
 
-/// SHA-256 of the number, shape, classes and labels of a set's images, and of the pixels of up to 256 of them, spread
+/// SHA-256 of the number, shape, classes and labels of a set's samples, and of the content of up to 256 of them, spread
 /// over the set: reading all would take as long as an epoch.
-std::string digestOf(const rt::Dataset &dataset);
+rt::Expected<std::string> digestOf(const rt::Dataset &dataset);
 
 } // namespace espalier::tools
 

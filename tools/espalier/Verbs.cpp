@@ -6,6 +6,7 @@ std::vector<std::unique_ptr<espalier::tools::Verb>> espalier::tools::createVerbs
   std::vector<std::unique_ptr<Verb>> verbs;
   verbs.push_back(createCheckVerb());
   verbs.push_back(createCostVerb());
+  verbs.push_back(createDataVerb());
   verbs.push_back(createTrainVerb());
   verbs.push_back(createReportVerb());
   verbs.push_back(createSweepVerb());

@@ -12,6 +12,7 @@ std::unique_ptr<Verb> createCheckVerb();
 std::unique_ptr<Verb> createCompileVerb();
 std::unique_ptr<Verb> createCompletionVerb();
 std::unique_ptr<Verb> createCostVerb();
+std::unique_ptr<Verb> createDataVerb();
 std::unique_ptr<Verb> createExplainVerb();
 std::unique_ptr<Verb> createReportVerb();
 std::unique_ptr<Verb> createRunVerb();

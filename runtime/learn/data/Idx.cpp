@@ -5,9 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Csv.h"
 #include "DatasetReaders.h"
+#include "RecordSource.h"
 
-#include "espalier/Runtime/Core/File.h"
 #include "espalier/Runtime/Core/Text.h"
 
 #include <algorithm>
@@ -16,174 +17,193 @@ using namespace espalier::rt;
 
 /// Zeros, element type and rank.
 static constexpr size_t prefixSize = 4;
+static constexpr size_t maxImageRank = 4;
 
 namespace {
-struct IdxArray {
+struct IdxFile {
+  DataFile file;
   std::vector<int64_t> dims;
-  std::vector<uint8_t> content; ///< of the whole file
-  size_t dataStart;
-
-  Span<const uint8_t> data() const {
-    return Span<const uint8_t>(content).subspan(dataStart, content.size() - dataStart);
-  }
+  uint64_t dataStart;
+  uint64_t sampleBytes;
+  int64_t count; ///< whole samples that are there
 };
 
+/// The files of a part.
 struct IdxPair {
   std::string images;
-  std::string labels;
+  std::string labels; ///< IDX, or a table with a column of classes
 };
 } // namespace
 
-/// Reads dims and the start of the data from the first bytes of a file, and checks what they promise against
-/// `maxBytes`. `totalBytes` becomes the size that the file must have.
-static Expected<IdxArray> parseHeader(Span<const uint8_t> bytes, size_t minRank, size_t maxRank, uint64_t maxBytes,
-                                      uint64_t &totalBytes) {
+/// Fills in dims and sizes from the header, and checks them against the size of the file. `samples` is what one element
+/// of the first dim is called in messages.
+static Status readHeader(IdxFile &idx, size_t minRank, size_t maxRank, DamageReport &damage) {
   constexpr uint8_t unsignedByte = 8;
-  if (bytes.size() < prefixSize || bytes[0] != 0 || bytes[1] != 0)
+  Expected<std::vector<uint8_t>> bytes = idx.file.prefix(prefixSize + 4 * maxImageRank);
+  if (!bytes)
+    return bytes.takeStatus();
+  if (bytes->size() < prefixSize || (*bytes)[0] != 0 || (*bytes)[1] != 0)
     return invalidInput("not an IDX file: it does not start with two zero bytes");
-  if (bytes[2] != unsignedByte)
-    return unsupported("expected elements of type 0x08 (unsigned byte), but got 0x{:02x}", bytes[2]);
-  size_t rank = bytes[3];
+  if ((*bytes)[2] != unsignedByte)
+    return unsupported("expected elements of type 0x08 (unsigned byte), but got 0x{:02x}", (*bytes)[2]);
+  size_t rank = (*bytes)[3];
   if (rank < minRank || rank > maxRank)
     return invalidInput("expected {} dims, but got {}",
                         minRank == maxRank ? std::to_string(minRank) : fmt::format("{} or {}", minRank, maxRank), rank);
-  IdxArray array{{}, {}, prefixSize + 4 * rank};
-  if (bytes.size() < array.dataStart)
-    return invalidInput("file ends at byte {}, in the middle of the header", bytes.size());
-  uint64_t product = 1;
+  idx.dataStart = prefixSize + 4 * rank;
+  if (bytes->size() < idx.dataStart)
+    return invalidInput("file ends at byte {}, in the middle of the header", bytes->size());
+  idx.sampleBytes = 1;
   bool overflow = false;
   for (size_t i = 0; i < rank; ++i) {
-    const uint8_t *dimBytes = &bytes[prefixSize + 4 * i];
+    const uint8_t *dimBytes = &(*bytes)[prefixSize + 4 * i];
     uint64_t dim = uint64_t(dimBytes[0]) << 24 | dimBytes[1] << 16 | dimBytes[2] << 8 | dimBytes[3];
-    array.dims.push_back(static_cast<int64_t>(dim));
-    overflow |= __builtin_mul_overflow(product, dim, &product);
+    idx.dims.push_back(static_cast<int64_t>(dim));
+    if (i > 0)
+      overflow |= __builtin_mul_overflow(idx.sampleBytes, dim, &idx.sampleBytes);
   }
-  overflow |= __builtin_add_overflow(product, array.dataStart, &totalBytes);
-  if (overflow || totalBytes > maxBytes)
-    return invalidInput("header promises {}, more than the memory budget of {}",
-                        overflow ? "over 2^64 bytes" : formatBytes(totalBytes), formatBytes(maxBytes));
-  return array;
+  uint64_t promised = 0;
+  overflow |= __builtin_mul_overflow(idx.sampleBytes, static_cast<uint64_t>(idx.dims[0]), &promised);
+  if (overflow)
+    return invalidInput("header promises over 2^64 bytes");
+  uint64_t present = idx.file.size() - idx.dataStart;
+  if (present > promised)
+    return invalidInput("header promises {} bytes of data, but {} follow", promised, present);
+  idx.count = idx.dims[0];
+  if (present == promised)
+    return {};
+  idx.count = static_cast<int64_t>(present / idx.sampleBytes);
+  return damage.add(fmt::format("sample {} (byte {}): header promises {} bytes of data, but {} follow (truncated?)",
+                                idx.count, idx.file.size(), promised, present),
+                    idx.dims[0] - idx.count);
 }
 
-static Expected<IdxArray> parseIdx(std::vector<uint8_t> content, size_t minRank, size_t maxRank, uint64_t maxBytes) {
-  std::vector<uint8_t> prefix;
-  bool compressed = isGzip(content);
-  if (compressed) {
-    Expected<std::vector<uint8_t>> start = gunzipPrefix(content, prefixSize + 4 * maxRank);
-    if (!start)
-      return start.takeStatus();
-    prefix = *std::move(start);
-  }
-  uint64_t totalBytes = 0;
-  Expected<IdxArray> array = parseHeader(compressed ? prefix : content, minRank, maxRank, maxBytes, totalBytes);
-  if (!array)
-    return array;
-  if (compressed) {
-    Expected<std::vector<uint8_t>> decompressed = gunzip(content, totalBytes);
-    if (!decompressed)
-      return decompressed.takeStatus();
-    content = *std::move(decompressed);
-  }
-  if (content.size() != totalBytes)
-    return invalidInput("header promises {} bytes of data, but {} follow{}", totalBytes - array->dataStart,
-                        content.size() - array->dataStart, content.size() < totalBytes ? " (truncated?)" : "");
-  array->content = std::move(content);
-  return array;
+static Expected<IdxFile> openIdx(const std::string &path, size_t minRank, size_t maxRank, uint64_t memoryBudget,
+                                 DamageReport &damage) {
+  Expected<DataFile> file = DataFile::open(path, memoryBudget, damage.skips());
+  if (!file)
+    return file.takeStatus();
+  IdxFile idx{std::move(*file), {}, 0, 0, 0};
+  if (Status status = readHeader(idx, minRank, maxRank, damage); !status.ok())
+    return std::move(status).in(path);
+  return idx;
 }
 
-static Expected<IdxArray> readIdxFile(const std::string &path, uint64_t maxBytes, size_t minRank, size_t maxRank) {
-  Expected<std::vector<uint8_t>> content = readFile(path, maxBytes);
-  if (!content)
-    return content.takeStatus();
-  Expected<IdxArray> array = parseIdx(*std::move(content), minRank, maxRank, maxBytes);
-  if (!array)
-    return array.takeStatus().in(path);
-  return array;
-}
+//===----------------------------------------------------------------------===//
+// Names
+//===----------------------------------------------------------------------===//
 
-/// The files of a split by their usual names; empty where missing.
-static IdxPair findPair(const DatasetFolder &folder, Split split) {
-  std::vector<std::string> prefixes =
-      split == Split::Train ? std::vector<std::string>{"train"} : std::vector<std::string>{"t10k", "test", "t2k"};
+static IdxPair findPair(const DatasetFolder &folder, const std::string &part) {
+  std::vector<std::string> prefixes = part == "test"  ? std::vector<std::string>{"t10k-", "test-", "t2k-"}
+                                      : part == "all" ? std::vector<std::string>{""}
+                                                      : std::vector<std::string>{part + "-"};
   IdxPair pair;
   for (const std::string &prefix : prefixes) {
     for (const char *rank : {"3", "4"})
       if (pair.images.empty())
-        pair.images = folder.find(fmt::format("{}-images-idx{}-ubyte", prefix, rank));
-    if (pair.labels.empty())
-      pair.labels = folder.find(prefix + "-labels-idx1-ubyte");
+        pair.images = folder.find(fmt::format("{}images-idx{}-ubyte", prefix, rank));
+    for (const char *name : {"labels-idx1-ubyte", "identity-idx1-ubyte", "labels.csv", "labels.tsv"})
+      if (pair.labels.empty())
+        pair.labels = folder.find(prefix + name);
   }
   return pair;
 }
 
-bool espalier::rt::isIdx(const DatasetFolder &folder) {
-  return !findPair(folder, Split::Train).images.empty() || !findPair(folder, Split::Test).images.empty();
+static std::vector<std::string> findParts(const DatasetFolder &folder) {
+  std::vector<std::string> parts;
+  for (const char *part : {"train", "test", "val", "all"})
+    if (!findPair(folder, part).images.empty())
+      parts.push_back(part);
+  return parts;
 }
 
-/// classes.txt, else one class for each number up to the largest label of the training set (of the test set, if it
-/// stands alone).
-static Expected<std::vector<std::string>> findClasses(const DatasetFolder &folder, const IdxArray &labels, Split split,
-                                                      uint64_t maxBytes) {
-  if (folder.files.count("classes.txt"))
-    return readClassNames(folder.path + "/classes.txt");
-  Span<const uint8_t> known = labels.data();
-  std::string training = findPair(folder, Split::Train).labels;
-  std::optional<IdxArray> trainingLabels;
-  if (split == Split::Test && !training.empty()) {
-    Expected<IdxArray> array = readIdxFile(training, maxBytes, 1, 1);
-    if (!array)
-      return array.takeStatus();
-    trainingLabels = *std::move(array);
-    known = trainingLabels->data();
+//===----------------------------------------------------------------------===//
+// Reading
+//===----------------------------------------------------------------------===//
+
+namespace {
+struct LabelList {
+  std::vector<int64_t> values;
+  std::vector<std::string> classNames; ///< from a table; else empty
+  uint64_t start = 0;                  ///< byte of the first label
+};
+} // namespace
+
+static Expected<LabelList> readLabels(const std::string &path, const DatasetOptions &options, DamageReport &damage) {
+  LabelList labels;
+  if (path.find("-ubyte") == std::string::npos) {
+    Expected<ClassColumn> column = readClassColumn(path, options.labelColumn);
+    if (!column)
+      return column.takeStatus();
+    labels.values = std::move(column->labels);
+    labels.classNames = std::move(column->classNames);
+    return labels;
   }
-  return numberedClasses(known.empty() ? 0 : 1 + *std::max_element(known.begin(), known.end()));
+  // Labels are held however small the budget is: a byte for each sample is what any set takes.
+  Expected<IdxFile> idx = openIdx(path, 1, 1, UINT64_MAX / 2, damage);
+  if (!idx)
+    return idx.takeStatus();
+  std::vector<uint8_t> bytes(static_cast<size_t>(idx->count));
+  if (Status status = idx->file.readAt(idx->dataStart, bytes); !status.ok())
+    return status;
+  labels.values.assign(bytes.begin(), bytes.end());
+  labels.start = idx->dataStart;
+  return labels;
 }
 
-Expected<Dataset> espalier::rt::readIdx(const DatasetFolder &folder, Split split, const DatasetOptions &options) {
-  IdxPair pair = findPair(folder, split);
-  std::string_view prefix = split == Split::Train ? "train" : "t10k, test or t2k";
-  if (pair.images.empty())
-    return invalidInput("no images: expected {}-images-idx3-ubyte", prefix);
+static Expected<OpenedPart> openPart(const DatasetFolder &folder, const std::string &part,
+                                     const DatasetOptions &options) {
+  IdxPair pair = findPair(folder, part);
   if (pair.labels.empty())
-    return invalidInput("no labels: expected {}-labels-idx1-ubyte", prefix);
-  uint64_t maxBytes = options.memoryBudget;
-  Expected<IdxArray> images = readIdxFile(pair.images, maxBytes, 3, 4);
+    return invalidInput("no labels for {}: expected {}labels-idx1-ubyte or {}labels.csv", quote(pair.images),
+                        part == "all" ? "" : part + "-", part == "all" ? "" : part + "-");
+  DamageReport damage(options.skipDamaged);
+  Expected<IdxFile> images = openIdx(pair.images, 3, maxImageRank, options.memoryBudget, damage);
   if (!images)
     return images.takeStatus();
-  Expected<IdxArray> labels = readIdxFile(pair.labels, maxBytes, 1, 1);
+  Expected<LabelList> labels = readLabels(pair.labels, options, damage);
   if (!labels)
     return labels.takeStatus();
-  if (images->dims[0] != labels->dims[0])
-    return invalidInput("{} images in {}, but {} labels in {}", images->dims[0], quote(pair.images), labels->dims[0],
-                        quote(pair.labels));
-
-  bool planar = images->dims.size() == 3;
-  ImageShape shape{planar ? 1 : images->dims[3], images->dims[1], images->dims[2]};
-  if (shape.channels != 1 && shape.channels != 3)
-    return invalidInput("{}: expected 1 or 3 channels, but got {}", pair.images, shape.channels);
-  if (shape.height == 0 || shape.width == 0 || shape.height > maxImagePixels / shape.width)
-    return invalidInput("{}: images of {}x{} are empty or exceed the limit of {} pixels", pair.images, shape.width,
-                        shape.height, maxImagePixels);
-  Expected<std::vector<std::string>> classes = findClasses(folder, *labels, split, maxBytes);
-  if (!classes)
-    return classes.takeStatus();
-
-  DatasetBuilder builder(options);
-  int64_t count = images->dims[0];
-  if (Status status = builder.reserve(count, shape); !status.ok())
+  // Where damage is left out, the shorter file decides; two whole files must agree.
+  int64_t numLabels = static_cast<int64_t>(labels->values.size());
+  if (!damage.any())
+    if (Status status = checkCounts(images->count, pair.images, numLabels, pair.labels); !status.ok())
+      return status;
+  RecordLayout layout;
+  layout.isInterleaved = images->dims.size() == maxImageRank;
+  layout.shape = {layout.isInterleaved ? images->dims[3] : 1, images->dims[1], images->dims[2]};
+  layout.recordBytes = images->sampleBytes;
+  if (Status status = checkImageShape(layout.shape); !status.ok())
     return std::move(status).in(pair.images);
-  size_t imageSize = static_cast<size_t>(shape.numElements());
-  for (int64_t i = 0; i < count; ++i) {
-    uint8_t label = labels->data()[i];
-    if (label >= classes->size())
-      return invalidInput("{}: label {} of sample {} is out of range: there are {} classes", pair.labels, label, i,
-                          classes->size());
-    Span<const uint8_t> pixels = images->data().subspan(i * imageSize, imageSize);
-    Status status =
-        planar ? builder.addPlanar(pixels, shape, label)
-               : builder.add({shape.height, shape.width, shape.channels, {pixels.begin(), pixels.end()}}, label);
-    if (!status.ok())
-      return std::move(status).in(pair.images);
+
+  DatasetInfo info;
+  info.shape = layout.shape;
+  info.classNames = labels->classNames;
+  if (info.classNames.empty()) {
+    // The training set says which classes there are, so that all parts agree.
+    std::vector<int64_t> known = labels->values;
+    std::string training = findPair(folder, "train").labels;
+    if (part != "train" && !training.empty()) {
+      DamageReport ignored(/*skip=*/true);
+      Expected<LabelList> trainingLabels = readLabels(training, options, ignored);
+      if (!trainingLabels)
+        return trainingLabels.takeStatus();
+      known = std::move(trainingLabels->values);
+    }
+    Expected<std::vector<std::string>> classes = findClasses(folder, known);
+    if (!classes)
+      return classes.takeStatus();
+    info.classNames = *std::move(classes);
   }
-  return std::move(builder).finish(*std::move(classes));
+  images->count = std::min(images->count, numLabels);
+  labels->values.resize(static_cast<size_t>(images->count));
+  if (Status status = addLabels(info, labels->values, pair.labels, labels->start, 1, damage); !status.ok())
+    return status;
+  damage.addTo(info);
+
+  std::vector<RecordFile> files;
+  files.push_back({std::move(images->file), images->dataStart, images->count});
+  return OpenedPart{std::move(info), std::make_unique<RecordSource>(std::move(files), layout)};
 }
+
+const DatasetReader espalier::rt::idxReader = {"IDX", "train-images-idx3-ubyte", findParts, openPart};

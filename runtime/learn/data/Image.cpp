@@ -6,12 +6,16 @@
 
 #include "espalier/Runtime/Core/File.h"
 #include "espalier/Runtime/Core/Text.h"
+#include "espalier/Runtime/Data/Resizer.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 using namespace espalier::rt;
+
+std::string espalier::rt::formatShape(const ImageShape &shape) {
+  return fmt::format("{}x{}x{}", shape.channels, shape.height, shape.width);
+}
 
 static bool startsWith(Span<const uint8_t> bytes, std::string_view signature) {
   return bytes.size() >= signature.size() && std::memcmp(bytes.data(), signature.data(), signature.size()) == 0;
@@ -43,68 +47,28 @@ Status espalier::rt::writePng(const std::string &path, const Image &image) {
   return writeFileAtomically(path, *encoded);
 }
 
-namespace {
-/// The source pixels that one output pixel averages along one axis.
-struct Tap {
-  int64_t first;
-  std::vector<int32_t> weights; ///< fixed point, sum is about 1 << weightBits
-};
-} // namespace
-
-// Integer sums and a rounding to bytes after each axis, as in Pillow.
-static constexpr int weightBits = 22;
-
-static std::vector<Tap> triangleTaps(int64_t from, int64_t to) {
-  double scale = static_cast<double>(from) / static_cast<double>(to);
-  double support = std::max(scale, 1.0);
-  std::vector<Tap> taps;
-  for (int64_t i = 0; i < to; ++i) {
-    double centre = (static_cast<double>(i) + 0.5) * scale;
-    int64_t first = std::max<int64_t>(static_cast<int64_t>(centre - support + 0.5), 0);
-    int64_t last = std::min<int64_t>(static_cast<int64_t>(centre + support + 0.5), from);
-    std::vector<double> weights;
-    double sum = 0;
-    for (int64_t j = first; j < last; ++j) {
-      double distance = std::abs((static_cast<double>(j) + 0.5 - centre) / support);
-      weights.push_back(std::max(1.0 - distance, 0.0));
-      sum += weights.back();
-    }
-    Tap tap{first, {}};
-    for (double weight : weights)
-      tap.weights.push_back(static_cast<int32_t>(std::lround(weight / sum * (1 << weightBits))));
-    taps.push_back(std::move(tap));
-  }
-  return taps;
-}
-
-/// Scales the middle one of three dims, `outer` x `from` x `inner`, to `to`.
-static std::vector<uint8_t> scaleAxis(const std::vector<uint8_t> &pixels, int64_t outer, int64_t from, int64_t to,
-                                      int64_t inner) {
-  if (from == to)
-    return pixels;
-  std::vector<Tap> taps = triangleTaps(from, to);
-  std::vector<uint8_t> result(static_cast<size_t>(outer * to * inner));
-  std::vector<int64_t> sums(static_cast<size_t>(inner));
-  for (int64_t o = 0; o < outer; ++o) {
-    for (int64_t t = 0; t < to; ++t) {
-      std::fill(sums.begin(), sums.end(), int64_t(1) << (weightBits - 1));
-      const uint8_t *source = &pixels[(o * from + taps[t].first) * inner];
-      for (int32_t weight : taps[t].weights) {
-        for (int64_t i = 0; i < inner; ++i)
-          sums[i] += int64_t(weight) * source[i];
-        source += inner;
-      }
-      uint8_t *target = &result[(o * to + t) * inner];
-      for (int64_t i = 0; i < inner; ++i)
-        target[i] = static_cast<uint8_t>(std::clamp<int64_t>(sums[i] >> weightBits, 0, 255));
-    }
-  }
+Image espalier::rt::resizeImage(const Image &image, int64_t height, int64_t width) {
+  ImageShape shape{image.channels, image.height, image.width};
+  std::vector<uint8_t> planar(image.pixels.size()), scaled;
+  toPlanar(image.pixels.data(), shape, planar.data());
+  Resizer().resize(planar, shape, {0, 0, image.height, image.width}, height, width, scaled);
+  Image result{height, width, image.channels, std::vector<uint8_t>(scaled.size())};
+  toInterleaved(scaled.data(), {image.channels, height, width}, result.pixels.data());
   return result;
 }
 
-Image espalier::rt::resizeImage(const Image &image, int64_t height, int64_t width) {
-  std::vector<uint8_t> narrowed = scaleAxis(image.pixels, image.height, image.width, width, image.channels);
-  return {height, width, image.channels, scaleAxis(narrowed, 1, image.height, height, width * image.channels)};
+void espalier::rt::toPlanar(const uint8_t *interleaved, const ImageShape &shape, uint8_t *planar) {
+  int64_t numPixels = shape.height * shape.width;
+  for (int64_t c = 0; c < shape.channels; ++c)
+    for (int64_t i = 0; i < numPixels; ++i)
+      *planar++ = interleaved[i * shape.channels + c];
+}
+
+void espalier::rt::toInterleaved(const uint8_t *planar, const ImageShape &shape, uint8_t *interleaved) {
+  int64_t numPixels = shape.height * shape.width;
+  for (int64_t c = 0; c < shape.channels; ++c)
+    for (int64_t i = 0; i < numPixels; ++i)
+      interleaved[i * shape.channels + c] = *planar++;
 }
 
 Image espalier::rt::convertChannels(Image image, int64_t channels) {

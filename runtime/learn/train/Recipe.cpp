@@ -63,12 +63,20 @@ struct PerChannel {
 struct Path {
   std::string Recipe::*field;
 };
+struct Text {
+  std::string Recipe::*field;
+};
+/// Switches one augmentation on: true, or a table with values of its keys.
+struct Switch {
+  AugmentationSettings Recipe::*field;
+  const AugmentationRecord *augmentation;
+};
 
-using KeyKind =
-    std::variant<Number, Integer, Boolean, Choice<Optimiser>, Choice<Schedule>, IntegerList, Betas, PerChannel, Path>;
+using KeyKind = std::variant<Number, Integer, Boolean, Choice<Optimiser>, Choice<Schedule>, IntegerList, Betas,
+                             PerChannel, Path, Text, Switch>;
 
 struct KeyRecord {
-  std::string_view name;
+  std::string name;
   KeyKind kind;
   std::string_view summary;
 };
@@ -78,42 +86,62 @@ struct KeyRecord {
 /// The one place that knows the keys: reading, checking, defaults and documentation all derive from it.
 static const std::vector<KeyRecord> &keyRecords() {
   constexpr int64_t maxCount = int64_t(1) << 31;
-  static const std::vector<KeyRecord> records = {
-      {"optimiser", Choice<Optimiser>{&Recipe::optimiser, {"sgd", "adam", "adamw"}}, "the update rule"},
-      {"learning_rate", Number{&Recipe::learningRate, 0, inf, /*openMin=*/true},
-       "step size at the top of the schedule"},
-      {"momentum", Number{&Recipe::momentum, 0, 1, false, /*openMax=*/true}, "momentum of sgd"},
-      {"nesterov", Boolean{&Recipe::nesterov}, "Nesterov's form of momentum; needs momentum"},
-      {"weight_decay", Number{&Recipe::weightDecay, 0},
-       "added to the gradient times the weight (sgd, adam), or taken off the weight itself (adamw)"},
-      {"clip_norm", Number{&Recipe::clipNorm, 0}, "largest Euclidean norm of the whole gradient; 0 does not clip"},
-      {"betas", Betas{&Recipe::betas}, "decay of the two moments of adam and adamw"},
-      {"epsilon", Number{&Recipe::epsilon, 0, inf, /*openMin=*/true}, "added to the denominator of adam and adamw"},
-      {"epochs", Integer{&Recipe::epochs, 1, maxCount}, "passes over the training set"},
-      {"batch", Integer{&Recipe::batch, 1, maxCount}, "images of one step; a last, smaller batch is left out"},
-      {"seed", Integer{&Recipe::seed, 0, INT64_MAX}, "of the initial weights, the order of the images and dropout"},
-      {"threads", Integer{&Recipe::threads, 0, 4096}, "processor threads; 0 is one for each core"},
-      {"schedule", Choice<Schedule>{&Recipe::schedule, {"constant", "cosine", "multi-step"}},
-       "how the learning rate falls"},
-      {"milestones", IntegerList{&Recipe::milestones},
-       "epochs at which multi-step multiplies the learning rate by gamma, rising"},
-      {"gamma", Number{&Recipe::gamma, 0, 1, /*openMin=*/true}, "factor of multi-step"},
-      {"warmup_epochs", Integer{&Recipe::warmupEpochs, 0, maxCount},
-       "epochs in which the learning rate rises to its top, before the schedule begins"},
-      {"mean", PerChannel{&Recipe::mean, false},
-       "subtracted from each channel of pixels in 0..1; auto computes it from the training set"},
-      {"std", PerChannel{&Recipe::deviation, true},
-       "divides each channel after that; auto computes it from the training set"},
-      {"network", Path{&Recipe::network}, "the architecture file, where the command line names none"},
-      {"data", Path{&Recipe::data}, "the folder of the data set, where the command line names none"},
-      {"init_from", Path{&Recipe::initFrom}, "weights to start from (safetensors)"},
-      {"skip_mismatched", Boolean{&Recipe::skipMismatched},
-       "start from init_from even where tensors are missing, unexpected or of another shape; those keep their initial "
-       "values, as the last layer does when the number of classes changes"},
-      {"checkpoint_every", Integer{&Recipe::checkpointEvery, 0, maxCount},
-       "steps between checkpoints; there is one at the end of each epoch in any case, and with 0 no other"},
-      {"keep", Integer{&Recipe::keep, 1, 1'000'000}, "checkpoints that are kept, besides the best one"},
+  auto list = [] {
+    std::vector<KeyRecord> records = {
+        {"optimiser", Choice<Optimiser>{&Recipe::optimiser, {"sgd", "adam", "adamw"}}, "the update rule"},
+        {"learning_rate", Number{&Recipe::learningRate, 0, inf, /*openMin=*/true},
+         "step size at the top of the schedule"},
+        {"momentum", Number{&Recipe::momentum, 0, 1, false, /*openMax=*/true}, "momentum of sgd"},
+        {"nesterov", Boolean{&Recipe::nesterov}, "Nesterov's form of momentum; needs momentum"},
+        {"weight_decay", Number{&Recipe::weightDecay, 0},
+         "added to the gradient times the weight (sgd, adam), or taken off the weight itself (adamw)"},
+        {"clip_norm", Number{&Recipe::clipNorm, 0}, "largest Euclidean norm of the whole gradient; 0 does not clip"},
+        {"betas", Betas{&Recipe::betas}, "decay of the two moments of adam and adamw"},
+        {"epsilon", Number{&Recipe::epsilon, 0, inf, /*openMin=*/true}, "added to the denominator of adam and adamw"},
+        {"epochs", Integer{&Recipe::epochs, 1, maxCount}, "passes over the training set"},
+        {"batch", Integer{&Recipe::batch, 1, maxCount}, "images of one step; a last, smaller batch is left out"},
+        {"seed", Integer{&Recipe::seed, 0, INT64_MAX}, "of the initial weights, the order of the images and dropout"},
+        {"threads", Integer{&Recipe::threads, 0, 4096}, "processor threads; 0 is one for each core"},
+        {"schedule", Choice<Schedule>{&Recipe::schedule, {"constant", "cosine", "multi-step"}},
+         "how the learning rate falls"},
+        {"milestones", IntegerList{&Recipe::milestones},
+         "epochs at which multi-step multiplies the learning rate by gamma, rising"},
+        {"gamma", Number{&Recipe::gamma, 0, 1, /*openMin=*/true}, "factor of multi-step"},
+        {"warmup_epochs", Integer{&Recipe::warmupEpochs, 0, maxCount},
+         "epochs in which the learning rate rises to its top, before the schedule begins"},
+        {"mean", PerChannel{&Recipe::mean, false},
+         "subtracted from each channel of pixels in 0..1; auto computes it from the training set"},
+        {"std", PerChannel{&Recipe::deviation, true},
+         "divides each channel after that; auto computes it from the training set"},
+        {"network", Path{&Recipe::network}, "the architecture file, where the command line names none"},
+        {"data", Path{&Recipe::data}, "the folder of the data set, where the command line names none"},
+        {"init_from", Path{&Recipe::initFrom}, "weights to start from (safetensors)"},
+        {"skip_mismatched", Boolean{&Recipe::skipMismatched},
+         "start from init_from even where tensors are missing, unexpected or of another shape; those keep their "
+         "initial "
+         "values, as the last layer does when the number of classes changes"},
+        {"checkpoint_every", Integer{&Recipe::checkpointEvery, 0, maxCount},
+         "steps between checkpoints; there is one at the end of each epoch in any case, and with 0 no other"},
+        {"keep", Integer{&Recipe::keep, 1, 1'000'000}, "checkpoints that are kept, besides the best one"},
+        {"loading.memory", Number{&Recipe::dataMemory, 0},
+         "GiB of decoded samples to keep, for each part of a data set"},
+        {"loading.workers", Integer{&Recipe::dataWorkers, 1, 256}, "threads that decode and augment ahead of the step"},
+        {"loading.skip_damaged", Boolean{&Recipe::skipDamaged},
+         "leave damaged samples out and count them instead of failing"},
+        {"loading.channels", Integer{&Recipe::dataChannels, 0, 3},
+         "channels that the images of a folder are converted to, 1 or 3; 0: those of the first image"},
+        {"loading.label_column", Text{&Recipe::labelColumn},
+         "column of a table that holds the class; empty: label, class, target or identity, else the last"},
+    };
+    for (const AugmentationRecord &record : augmentationRecords())
+      records.push_back({fmt::format("augment.{}", record.name), Switch{&Recipe::augment, &record}, record.summary});
+    for (const AugmentationRecord &record : augmentationRecords())
+      if (record.isDeterministic)
+        records.push_back(
+            {fmt::format("evaluate.{}", record.name), Switch{&Recipe::evaluate, &record}, record.summary});
+    return records;
   };
+  static const std::vector<KeyRecord> records = list();
   return records;
 }
 
@@ -123,10 +151,24 @@ static const KeyRecord *findKey(std::string_view name) {
   return found == records.end() ? nullptr : &*found;
 }
 
+/// Whether keys start with `name` and a dot.
+static bool isTable(std::string_view name) {
+  const std::vector<KeyRecord> &records = keyRecords();
+  return std::any_of(records.begin(), records.end(), [&](const KeyRecord &record) {
+    return record.name.size() > name.size() && record.name[name.size()] == '.' &&
+           std::string_view(record.name).substr(0, name.size()) == name;
+  });
+}
+
 static std::string unknownKey(std::string_view name) {
-  std::vector<std::string_view> names;
-  for (const KeyRecord &record : keyRecords())
-    names.push_back(record.name);
+  std::vector<std::string> all;
+  for (const KeyRecord &record : keyRecords()) {
+    all.push_back(record.name);
+    if (const auto *augmentation = std::get_if<Switch>(&record.kind))
+      for (const AugmentationKey &key : augmentation->augmentation->keys)
+        all.push_back(fmt::format("{}.{}", record.name, key.name));
+  }
+  std::vector<std::string_view> names(all.begin(), all.end());
   std::string_view closest = closestMatch(name, names);
   return fmt::format("unknown key {}{}", quote(name),
                      closest.empty() ? "" : fmt::format("; did you mean '{}'?", closest));
@@ -135,6 +177,10 @@ static std::string unknownKey(std::string_view name) {
 //===----------------------------------------------------------------------===//
 // Documentation
 //===----------------------------------------------------------------------===//
+
+static std::string formatRange(const AugmentationKey &key) {
+  return fmt::format("{} {} and at most {}", key.openMin ? "above" : "at least", key.min, key.max);
+}
 
 namespace {
 
@@ -177,6 +223,14 @@ struct KeyDescriber {
     key.range = perChannel.positive ? "one for each channel, above 0" : "one for each channel";
     key.defaultValue = "\"auto\"";
   }
+  void operator()(const Text &text) const {
+    key.type = "string";
+    key.defaultValue = fmt::format("\"{}\"", defaults.*text.field);
+  }
+  void operator()(const Switch &) const {
+    key.type = "boolean or table";
+    key.defaultValue = "false";
+  }
 
   void operator()(const Path &) const {
     key.type = "string";
@@ -201,6 +255,10 @@ std::vector<RecipeKey> espalier::rt::recipeKeys() {
     key.summary = record.summary;
     std::visit(KeyDescriber{key}, record.kind);
     keys.push_back(std::move(key));
+    if (const auto *augmentation = std::get_if<Switch>(&record.kind))
+      for (const AugmentationKey &part : augmentation->augmentation->keys)
+        keys.push_back({fmt::format("{}.{}", record.name, part.name), part.isInteger ? "integer" : "number",
+                        formatRange(part), fmt::format("{:.6g}", part.defaultValue), std::string(part.summary)});
   }
   return keys;
 }
@@ -342,7 +400,58 @@ public:
     return {};
   }
 
+  Status operator()(const Text &text) const {
+    const toml::value<std::string> *value = node.as_string();
+    if (!value)
+      return expected(node, "a string", describe(node));
+    recipe.*text.field = value->get();
+    return {};
+  }
+
+  Status operator()(const Switch &option) const {
+    AugmentationSettings &settings = recipe.*option.field;
+    const AugmentationRecord &record = *option.augmentation;
+    const toml::table *table = node.as_table();
+    const toml::value<bool> *isOn = node.as_boolean();
+    if (!table && !isOn)
+      return expected(node, "true, false or a table", describe(node));
+    if (isOn && !isOn->get()) {
+      settings.erase(std::string(record.name));
+      return {};
+    }
+    // A table that changes some values leaves the others.
+    auto setting = settings.find(record.name);
+    AugmentationValues values = setting == settings.end() ? record.defaults() : setting->second;
+    if (table)
+      for (auto &&[name, value] : *table)
+        if (Status status = readAugmentationKey(record, name, value, values); !status.ok())
+          return status;
+    if (Expected<Augmentation> stage = record.create(values); !stage)
+      return invalidInput("{}{}", location(fileName, node.source().begin), stage.status().message());
+    settings[std::string(record.name)] = std::move(values);
+    return {};
+  }
+
 private:
+  Status readAugmentationKey(const AugmentationRecord &record, const toml::key &name, const toml::node &value,
+                             AugmentationValues &values) const {
+    std::string fullName = fmt::format("{}.{}", key, name.str());
+    auto found = std::find_if(record.keys.begin(), record.keys.end(),
+                              [&](const AugmentationKey &candidate) { return candidate.name == name.str(); });
+    if (found == record.keys.end())
+      return invalidInput("{}{}", location(fileName, name.source().begin), unknownKey(fullName));
+    std::string wanted = fmt::format("{} {}", found->isInteger ? "an integer" : "a number", formatRange(*found));
+    std::optional<double> number = readNumber(value);
+    std::string got = number ? fmt::format("{}", *number) : std::string(describe(value));
+    bool isType = number && (!found->isInteger || value.is_integer());
+    bool inRange = isType && *number <= found->max && (found->openMin ? *number > found->min : *number >= found->min);
+    if (!inRange)
+      return invalidInput("{}'{}' expects {}, but got {}", location(fileName, value.source().begin), fullName, wanted,
+                          got);
+    values[static_cast<size_t>(found - record.keys.begin())] = *number;
+    return {};
+  }
+
   static std::optional<double> readNumber(const toml::node &node) {
     if (const toml::value<int64_t> *value = node.as_integer())
       return static_cast<double>(value->get());
@@ -388,6 +497,8 @@ static Status checkCombinations(const Recipe &recipe) {
                         recipe.warmupEpochs);
   if (recipe.mean.has_value() != recipe.deviation.has_value())
     return invalidInput("'mean' and 'std' expect to be given both or computed both");
+  if (recipe.dataChannels == 2)
+    return invalidInput("'loading.channels' expects 0, 1 or 3, but got 2");
   if (recipe.mean && recipe.mean->size() != recipe.deviation->size())
     return invalidInput("'mean' and 'std' expect the same number of channels, but got {} and {}", recipe.mean->size(),
                         recipe.deviation->size());
@@ -418,16 +529,31 @@ static Status readKeys(Recipe &recipe, std::string_view text, const std::string 
   if (!result)
     return invalidInput("{}{}", location(name, result.error().source().begin), result.error().description());
   // A table is ordered by name; people expect the first error of the file.
-  std::vector<std::pair<const toml::key *, const toml::node *>> entries;
-  for (auto &&[key, node] : result.table())
-    entries.emplace_back(&key, &node);
+  struct Entry {
+    std::string name;
+    const toml::key *key;
+    const toml::node *node;
+  };
+  std::vector<Entry> entries;
+  std::vector<std::pair<std::string, const toml::table *>> tables = {{"", &result.table()}};
+  while (!tables.empty()) {
+    auto [prefix, table] = std::move(tables.back());
+    tables.pop_back();
+    for (auto &&[key, node] : *table) {
+      std::string name = prefix + std::string(key.str());
+      if (node.is_table() && !findKey(name) && isTable(name))
+        tables.emplace_back(name + ".", node.as_table());
+      else
+        entries.push_back({std::move(name), &key, &node});
+    }
+  }
   std::sort(entries.begin(), entries.end(),
-            [](const auto &a, const auto &b) { return a.first->source().begin < b.first->source().begin; });
-  for (const auto &[key, node] : entries) {
-    const KeyRecord *record = findKey(key->str());
+            [](const Entry &a, const Entry &b) { return a.key->source().begin < b.key->source().begin; });
+  for (const Entry &entry : entries) {
+    const KeyRecord *record = findKey(entry.name);
     if (!record)
-      return invalidInput("{}{}", location(name, key->source().begin), unknownKey(key->str()));
-    if (Status status = std::visit(ValueReader(recipe, record->name, *node, name), record->kind); !status.ok())
+      return invalidInput("{}{}", location(name, entry.key->source().begin), unknownKey(entry.name));
+    if (Status status = std::visit(ValueReader(recipe, record->name, *entry.node, name), record->kind); !status.ok())
       return status;
   }
   return {};
@@ -477,11 +603,13 @@ static std::string formatString(std::string_view text) {
 
 Status espalier::rt::overrideRecipe(Recipe &recipe, const std::string &name, const std::string &value) {
   std::string key = name == "lr" ? "learning_rate" : name;
-  const KeyRecord *record = findKey(key);
-  if (!record)
+  // A key of an augmentation is read as a table of the augmentation.
+  size_t dot = key.rfind('.');
+  const KeyRecord *record = findKey(key), *whole = dot == std::string::npos ? nullptr : findKey(key.substr(0, dot));
+  if (!record && !(whole && std::holds_alternative<Switch>(whole->kind)))
     return usageError("{}", unknownKey(key));
   // The shell eats quotes: a bare word other than TOML's own is a string.
-  bool isPath = std::holds_alternative<Path>(record->kind);
+  bool isPath = record && std::holds_alternative<Path>(record->kind);
   bool isWord = !value.empty() && std::isalpha(static_cast<unsigned char>(value[0])) && value != "true" &&
                 value != "false" && value.find_first_of("'\n") == std::string::npos;
   Recipe changed = recipe;
@@ -497,6 +625,16 @@ Status espalier::rt::overrideRecipe(Recipe &recipe, const std::string &name, con
     return usageError("{}", status.message());
   recipe = std::move(changed);
   return {};
+}
+
+DatasetOptions Recipe::datasetOptions() const {
+  constexpr double bytesPerGiB = 1073741824, maxGiB = 1e9;
+  DatasetOptions options;
+  options.memoryBudget = static_cast<uint64_t>(std::min(dataMemory, maxGiB) * bytesPerGiB);
+  options.skipDamaged = skipDamaged;
+  options.channels = dataChannels;
+  options.labelColumn = labelColumn;
+  return options;
 }
 
 //===----------------------------------------------------------------------===//
@@ -524,6 +662,17 @@ struct ValueFormatter {
     return values ? fmt::format("[{}]", fmt::join(*values, ", ")) : "\"auto\"";
   }
   std::string operator()(const Path &path) const { return formatString(recipe.*path.field); }
+  std::string operator()(const Text &text) const { return formatString(recipe.*text.field); }
+  std::string operator()(const Switch &option) const {
+    const AugmentationSettings &settings = recipe.*option.field;
+    auto setting = settings.find(option.augmentation->name);
+    if (setting == settings.end())
+      return "false";
+    std::string values;
+    for (size_t i = 0; i < setting->second.size(); ++i)
+      values += fmt::format("{}{} = {}", i ? ", " : "", option.augmentation->keys[i].name, setting->second[i]);
+    return fmt::format("{{{}}}", values);
+  }
 };
 
 } // namespace
@@ -543,8 +692,9 @@ std::string espalier::rt::formatRecipe(const Recipe &recipe) {
 }
 
 bool espalier::rt::isRunKey(std::string_view key) {
-  static constexpr std::string_view runKeys[] = {"epochs",    "threads",         "network",          "data",
-                                                 "init_from", "skip_mismatched", "checkpoint_every", "keep"};
+  static constexpr std::string_view runKeys[] = {"epochs",         "threads",         "network",          "data",
+                                                 "init_from",      "skip_mismatched", "checkpoint_every", "keep",
+                                                 "loading.memory", "loading.workers"};
   return std::find(std::begin(runKeys), std::end(runKeys), key) != std::end(runKeys);
 }
 

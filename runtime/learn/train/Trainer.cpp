@@ -5,6 +5,7 @@
 #include "espalier/Runtime/Core/Finite.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 
@@ -49,32 +50,52 @@ static Status shareStored(Program &owner, Program &reader) {
   return failure;
 }
 
-Expected<Trainer> Trainer::create(TrainingPrograms programs, const Dataset &train, const Dataset &test,
-                                  const Normalisation &normalisation, const Recipe &recipe) {
-  Expected<BatchLoader> loader =
-      BatchLoader::forTraining(train, normalisation, recipe.batch, static_cast<uint64_t>(recipe.seed));
-  if (!loader)
-    return loader.takeStatus().in("training set");
-  Expected<BatchLoader> testLoader = BatchLoader::forEvaluation(test, normalisation, recipe.batch);
-  if (!testLoader)
-    return testLoader.takeStatus().in("test set");
+/// The first samples of a batch.
+static void copyPrefix(const HostTensor &batch, HostTensor &prefix) {
+  std::memcpy(prefix.bytes().data(), batch.bytes().data(), prefix.byteSize());
+}
 
-  Trainer trainer(std::move(programs), std::move(*loader), std::move(*testLoader), recipe);
-  for (auto [program, inputs, shape] :
-       {std::tuple(&trainer.programs.step, &trainer.stepInputs, train.shape()),
-        std::tuple(&trainer.programs.evaluate, &trainer.evaluateInputs, test.shape())}) {
-    Expected<BatchInputs> found = findInputs(*program, shape);
+/// Room for the samples of the last batch of an evaluation.
+static Expected<Batch> createRest(const BatchLoader &loader) {
+  Expected<Batch> batch = loader.createBatch();
+  if (!batch)
+    return batch;
+  int64_t count = loader.numSamples() % loader.batchSize();
+  for (HostTensor *tensor : {&batch->values, &batch->labels, &batch->targets}) {
+    std::vector<int64_t> shape = tensor->shape();
+    shape[0] = count;
+    Expected<HostTensor> smaller = HostTensor::create(tensor->dtype(), std::move(shape));
+    if (!smaller)
+      return smaller.takeStatus();
+    *tensor = std::move(*smaller);
+  }
+  batch->count = count;
+  return batch;
+}
+
+Expected<Trainer> Trainer::create(TrainingPrograms programs, Prefetcher train, Prefetcher test, const Recipe &recipe) {
+  Trainer trainer(std::move(programs), std::move(train), std::move(test), recipe);
+  for (auto [program, inputs, loader] :
+       {std::tuple(&trainer.programs.step, &trainer.stepInputs, &trainer.train.loader()),
+        std::tuple(&trainer.programs.evaluate, &trainer.evaluateInputs, &trainer.test.loader())}) {
+    Expected<BatchInputs> found = findInputs(*program, *loader);
     if (!found)
       return found.takeStatus();
     *inputs = std::move(*found);
   }
+  if (trainer.train.loader().view().mixes() && !trainer.stepInputs.targets)
+    return invalidInput("'mixup' and 'cutmix' give a sample several classes: they expect a loss of probabilities, such "
+                        "as soft_cross_entropy(logits, targets: f32[N, C]), but the loss takes labels");
   if (trainer.programs.evaluateRest) {
-    Expected<BatchInputs> found = findInputs(*trainer.programs.evaluateRest, test.shape());
+    Expected<BatchInputs> found = findInputs(*trainer.programs.evaluateRest, trainer.test.loader());
     if (!found)
       return found.takeStatus();
     trainer.restInputs = std::move(*found);
+    Expected<Batch> rest = createRest(trainer.test.loader());
+    if (!rest)
+      return rest.takeStatus();
+    trainer.rest = std::move(*rest);
   }
-  trainer.mask.resize(static_cast<size_t>(recipe.batch));
 
   // The step owns parameters, states, slots and hyper-parameters; evaluation reads the first two there.
   Status failure;
@@ -102,31 +123,36 @@ Expected<Trainer> Trainer::create(TrainingPrograms programs, const Dataset &trai
   return trainer;
 }
 
-Expected<Trainer::BatchInputs> Trainer::findInputs(Program &program, const ImageShape &shape) {
+Expected<Trainer::BatchInputs> Trainer::findInputs(Program &program, const BatchLoader &loader) {
   BatchInputs inputs;
-  std::optional<PlaceId> images, labels;
+  std::optional<PlaceId> values;
+  const Dataset &dataset = loader.dataset();
+  int64_t numClasses = static_cast<int64_t>(dataset.classNames().size());
   forEachInput(program, [&](PlaceId id, const Place &place) {
     if (place.role != Role::Input)
       return;
-    (place.dtype == DType::I64 ? labels : images) = id;
+    // The network's own input comes first, those of the loss follow.
+    if (place.dtype == DType::I64 && place.logical.size() == 1)
+      inputs.labels = id;
+    else if (!values)
+      values = id;
+    else if (place.logical.size() == 2 && place.logical[1] == numClasses)
+      inputs.targets = id;
   });
-  if (!images || !labels)
-    return unsupported("training wants a network with one input of images and a loss with labels of type i64");
-  const Place &image = placeOf(program, *images);
-  std::vector<int64_t> expected{image.logical.empty() ? 0 : image.logical[0], shape.channels, shape.height,
-                                shape.width};
-  if (image.dtype != DType::F32 || image.logical != expected)
-    return invalidInput("the network takes {}, but the data set has images of {}",
-                        formatType(image.dtype, image.logical), formatType(DType::F32, expected));
-  inputs.images = *images;
-  inputs.labels = *labels;
-  for (auto [id, tensor] : {std::pair(*images, &inputs.imageTensor), std::pair(*labels, &inputs.labelTensor)}) {
-    const Place &place = placeOf(program, id);
-    Expected<HostTensor> created = HostTensor::create(place.dtype, place.logical);
-    if (!created)
-      return created.takeStatus();
-    *tensor = std::move(*created);
-  }
+  if (!values || (!inputs.labels && !inputs.targets))
+    return unsupported("training wants a network with one input and a loss with labels of type i64[N], or with "
+                       "probabilities f32[N, {}], one for each class",
+                       numClasses);
+  const Place &place = placeOf(program, *values);
+  const ImageShape &shape = loader.view().shape();
+  bool isImage = dataset.kind() == SampleKind::Image;
+  std::vector<int64_t> expected{place.logical.empty() ? 0 : place.logical[0], shape.channels};
+  if (isImage)
+    expected.insert(expected.end(), {shape.height, shape.width});
+  if (place.dtype != DType::F32 || place.logical != expected)
+    return invalidInput("the network takes {}, but the data set has {} of {}", formatType(place.dtype, place.logical),
+                        isImage ? "images" : "features", formatType(DType::F32, expected));
+  inputs.values = *values;
   return inputs;
 }
 
@@ -236,15 +262,15 @@ void Trainer::setHyper(std::string_view name, HyperValue value) {
     store(static_cast<float>(value.number));
 }
 
-void Trainer::read(const BatchLoader &source, int64_t index, BatchInputs &inputs) {
-  source.read(index, inputs.imageTensor->elements<float>(), inputs.labelTensor->elements<int64_t>(), mask);
-}
-
-Status Trainer::runBatch(Program &program, const BatchInputs &inputs) {
-  if (Status s = program.write(inputs.images, *inputs.imageTensor); !s.ok())
+Status Trainer::runBatch(Program &program, const BatchInputs &inputs, const Batch &batch) {
+  if (Status s = program.write(inputs.values, batch.values); !s.ok())
     return s;
-  if (Status s = program.write(inputs.labels, *inputs.labelTensor); !s.ok())
-    return s;
+  if (inputs.labels)
+    if (Status s = program.write(*inputs.labels, batch.labels); !s.ok())
+      return s;
+  if (inputs.targets)
+    if (Status s = program.write(*inputs.targets, batch.targets); !s.ok())
+      return s;
   return program.run();
 }
 
@@ -296,21 +322,20 @@ Status Trainer::explainNonFinite(int64_t step) {
 }
 
 Status Trainer::trainStep(int64_t step) {
-  int64_t epoch = step / loader.numBatches(), index = step % loader.numBatches();
-  if (epoch != epochOfOrder) {
-    loader.startEpoch(epoch);
-    epochOfOrder = epoch;
-  }
+  auto begin = std::chrono::steady_clock::now();
+  int64_t numBatches = stepsPerEpoch(), epoch = step / numBatches, index = step % numBatches;
+  train.start(epoch, index);
   // Wraps for huge seeds; it need only be the same each time.
   uint64_t seed = static_cast<uint64_t>(recipe.seed) * 1'000'003 + static_cast<uint64_t>(step);
-  for (auto [name, value] :
-       {std::pair("learning_rate", HyperValue{recipe.learningRateAt(step, loader.numBatches()), 0}),
-        std::pair("step", HyperValue{static_cast<double>(step + 1), step + 1}),
-        std::pair("seed", HyperValue{static_cast<double>(seed), static_cast<int64_t>(seed)})})
+  for (auto [name, value] : {std::pair("learning_rate", HyperValue{recipe.learningRateAt(step, numBatches), 0}),
+                             std::pair("step", HyperValue{static_cast<double>(step + 1), step + 1}),
+                             std::pair("seed", HyperValue{static_cast<double>(seed), static_cast<int64_t>(seed)})})
     setHyper(name, value);
   takeSnapshot();
-  read(loader, index, stepInputs);
-  if (Status s = runBatch(programs.step, stepInputs); !s.ok())
+  Expected<const Batch *> batch = train.next();
+  if (!batch)
+    return batch.takeStatus().in("training set");
+  if (Status s = runBatch(programs.step, stepInputs, **batch); !s.ok())
     return s;
   readMetrics(programs.step);
   bool finite = storedIsFinite();
@@ -318,38 +343,39 @@ Status Trainer::trainStep(int64_t step) {
     finite &= std::isfinite(value);
   if (!finite)
     return explainNonFinite(step);
+  // The next epoch's first batches are made during the evaluation.
+  if (index + 1 == numBatches && epoch + 1 < recipe.epochs)
+    train.start(epoch + 1, 0);
+  trainingSeconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return {};
-}
-
-/// The first samples of a batch.
-static void copyPrefix(const HostTensor &batch, HostTensor &prefix) {
-  std::memcpy(prefix.bytes().data(), batch.bytes().data(), prefix.byteSize());
 }
 
 Expected<std::optional<Metrics>> Trainer::evaluate(const std::function<bool()> &shouldStop) {
   programs.evaluate.constantsChanged();
   Metrics sums;
-  int64_t left = testLoader.numSamples();
-  for (int64_t index = 0; left > 0; ++index) {
+  // Each evaluation is an epoch of its own to the prefetcher.
+  test.start(numEvaluations++, 0);
+  for (int64_t index = 0; index < test.loader().numBatches(); ++index) {
     if (shouldStop && shouldStop())
       return std::optional<Metrics>();
-    int64_t samples = std::min(left, recipe.batch);
-    bool whole = samples == recipe.batch;
+    Expected<const Batch *> batch = test.next();
+    if (!batch)
+      return batch.takeStatus().in("test set");
+    bool whole = (*batch)->count == recipe.batch;
     Program &program = whole ? programs.evaluate : *programs.evaluateRest;
-    read(testLoader, index, evaluateInputs);
     if (!whole) {
       program.constantsChanged();
-      copyPrefix(*evaluateInputs.imageTensor, *restInputs.imageTensor);
-      copyPrefix(*evaluateInputs.labelTensor, *restInputs.labelTensor);
+      copyPrefix((*batch)->values, rest->values);
+      copyPrefix((*batch)->labels, rest->labels);
+      copyPrefix((*batch)->targets, rest->targets);
     }
-    if (Status s = runBatch(program, whole ? evaluateInputs : restInputs); !s.ok())
+    if (Status s = runBatch(program, whole ? evaluateInputs : restInputs, whole ? **batch : *rest); !s.ok())
       return s;
     readMetrics(program);
     for (const auto &[name, value] : metrics)
-      sums[name] += value * static_cast<double>(samples);
-    left -= samples;
+      sums[name] += value * static_cast<double>((*batch)->count);
   }
   for (auto &[name, sum] : sums)
-    sum /= static_cast<double>(testLoader.numSamples());
+    sum /= static_cast<double>(test.loader().numSamples());
   return std::optional<Metrics>(std::move(sums));
 }

@@ -29,6 +29,7 @@ constexpr Row rows[] = {
     {"softmax", "softmax(x, -1)"},
     {"cross_entropy", "cross_entropy(x, labels)"},
     {"smoothed", "cross_entropy(x, labels, smoothing = 0.1)"},
+    {"soft", "soft_cross_entropy(x, one_hot(labels, 3) * 0.5 + 0.25)"},
     {"accuracy", "accuracy(x, labels)"},
     {"squared_error", "mean_squared_error(x, x * x)"},
     {"one_hot", "one_hot(labels, 3, f64)"},

@@ -60,7 +60,15 @@ static rt::Dataset makeDataset() {
   std::vector<int32_t> labels(static_cast<size_t>(batch * numSteps));
   for (size_t i = 0; i < labels.size(); ++i)
     labels[i] = static_cast<int32_t>(i % 3);
-  return rt::Dataset(shape, std::move(images), std::move(labels), {"a", "b", "c"});
+  return rt::Dataset::fromMemory(shape, std::move(images), std::move(labels), {"a", "b", "c"});
+}
+
+static std::optional<rt::Prefetcher> load(const rt::Dataset &data) {
+  auto normalisation = rt::measureNormalisation(data);
+  auto view = rt::View::create(data, *normalisation, {{"flip", {0.5}}}, rt::View::Use::Training);
+  auto loader = rt::BatchLoader::forTraining(data, std::move(*view), batch, /*seed=*/0);
+  auto prefetcher = rt::Prefetcher::create(std::move(*loader), /*workers=*/1);
+  return prefetcher ? std::optional<rt::Prefetcher>(std::move(*prefetcher)) : std::nullopt;
 }
 
 TEST(TrainerAllocation, StepsAfterTheFirstAllocateNothing) {
@@ -83,8 +91,10 @@ TEST(TrainerAllocation, StepsAfterTheFirstAllocateNothing) {
   rt::Recipe recipe;
   recipe.batch = batch;
   recipe.threads = 1;
-  auto trainer = rt::Trainer::create({std::move(*step), std::move(*evaluate), std::nullopt}, data, data,
-                                     rt::measureNormalisation(data), recipe);
+  std::optional<rt::Prefetcher> train = load(data), test = load(data);
+  ASSERT_TRUE(train && test);
+  auto trainer = rt::Trainer::create({std::move(*step), std::move(*evaluate), std::nullopt}, std::move(*train),
+                                     std::move(*test), recipe);
   ASSERT_TRUE(trainer.ok()) << trainer.status().message();
   ASSERT_TRUE(trainer->initialize({}).ok());
 

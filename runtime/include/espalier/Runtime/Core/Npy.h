@@ -11,6 +11,21 @@
 
 namespace espalier::rt {
 
+/// What the start of a file says.
+struct NpyHeader {
+  DType dtype = DType::F32;
+  bool isBigEndian = false;
+  bool isFortranOrder = false;
+  std::vector<int64_t> shape;
+  uint64_t dataStart = 0; ///< byte of the first element
+};
+
+/// No header is longer than this.
+constexpr size_t maxNpyHeaderBytes = 64 * 1024;
+
+/// Reads the header from the first bytes of a file: maxNpyHeaderBytes, or all that there are.
+Expected<NpyHeader> parseNpyHeader(Span<const uint8_t> start);
+
 /// Reads one array. Big-endian and Fortran-order arrays are converted. Element types without a DType (complex,
 /// strings, structures, 16-bit and unsigned integers) are Unsupported; NumPy's bool is I1.
 Expected<HostTensor> readNpy(const std::string &path);

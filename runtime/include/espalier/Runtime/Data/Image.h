@@ -12,6 +12,21 @@
 
 namespace espalier::rt {
 
+/// Channels (1 grey, 3 RGB), height, width of an image. A sample of features is a column of channels: F, 1, 1.
+struct ImageShape {
+  int64_t channels = 0;
+  int64_t height = 0;
+  int64_t width = 0;
+
+  int64_t numElements() const { return channels * height * width; }
+  friend bool operator==(const ImageShape &a, const ImageShape &b) {
+    return a.channels == b.channels && a.height == b.height && a.width == b.width;
+  }
+};
+
+/// "3x32x32".
+std::string formatShape(const ImageShape &shape);
+
 /// Pixels as bytes, rows first, channels innermost (HWC): 1 channel is grey, 3 are red, green, blue.
 struct Image {
   int64_t height = 0;
@@ -34,14 +49,17 @@ Expected<Image> readImage(const std::string &path);
 /// Writes an 8-bit grey or RGB PNG atomically.
 Status writePng(const std::string &path, const Image &image);
 
-/// Scales with the triangle filter, half-pixel centres. Upwards this is plain bilinear interpolation (PyTorch's
-/// `align_corners=False`); downwards the filter widens with the factor and so does not alias (`antialias=True`, what
-/// torchvision does to image files). The result equals Pillow's `resize(..., BILINEAR)` up to one step of rounding.
-/// `height` and `width` are at least 1.
+/// Scales as Resizer does. `height` and `width` are at least 1.
 Image resizeImage(const Image &image, int64_t height, int64_t width);
 
 /// Grey to RGB by repetition, RGB to grey by luma (ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B, rounded).
 Image convertChannels(Image image, int64_t channels);
+
+/// \name Copies of pixels in the other order: HWC to CHW and back.
+/// @{
+void toPlanar(const uint8_t *interleaved, const ImageShape &shape, uint8_t *planar);
+void toInterleaved(const uint8_t *planar, const ImageShape &shape, uint8_t *interleaved);
+/// @}
 
 } // namespace espalier::rt
 

@@ -4,6 +4,7 @@
 #define ESPALIER_RUNTIME_TRAIN_RECIPE_H
 
 #include "espalier/Runtime/Core/Status.h"
+#include "espalier/Runtime/Data/Augmentation.h"
 
 #include <array>
 #include <cstdint>
@@ -39,6 +40,16 @@ struct Recipe {
   /// Per channel, on pixels scaled to 0..1; absent when computed from the training set.
   std::optional<std::vector<double>> mean;
   std::optional<std::vector<double>> deviation; ///< the key `std`
+  double dataMemory = 4;                        ///< GiB
+  int64_t dataWorkers = 1;
+  bool skipDamaged = false;
+  int64_t dataChannels = 0;
+  std::string labelColumn;
+  AugmentationSettings augment;  ///< of training samples
+  AugmentationSettings evaluate; ///< of test samples
+
+  /// The `loading` keys as the data sets take them.
+  DatasetOptions datasetOptions() const;
 
   /// \name What is trained, on what. Flags of the command line may give them instead.
   /// @{
@@ -57,7 +68,7 @@ struct Recipe {
   double learningRateAt(int64_t step, int64_t stepsPerEpoch) const;
 };
 
-/// What the documentation says of one key.
+/// What the documentation says of one key. Keys of tables have their names: `loading.memory`.
 struct RecipeKey {
   std::string name;
   std::string type;

@@ -3,7 +3,7 @@
 #ifndef ESPALIER_RUNTIME_TRAIN_TRAINER_H
 #define ESPALIER_RUNTIME_TRAIN_TRAINER_H
 
-#include "espalier/Runtime/Data/BatchLoader.h"
+#include "espalier/Runtime/Data/Prefetcher.h"
 #include "espalier/Runtime/Program/Program.h"
 #include "espalier/Runtime/Train/Checkpoint.h"
 #include "espalier/Runtime/Train/Initializer.h"
@@ -36,10 +36,9 @@ struct WeightsFit {
 /// Trains one network on one data set. Equal programs, data, recipe and number of threads give equal bits.
 class Trainer {
 public:
-  /// The data sets must outlive the trainer. Fails if images do not fit the network's input, or if a label is beyond
-  /// its classes.
-  static Expected<Trainer> create(TrainingPrograms programs, const Dataset &train, const Dataset &test,
-                                  const Normalisation &normalisation, const Recipe &recipe);
+  /// `train` and `test` make batches of the recipe's size. Fails if their samples do not fit the network's input, and
+  /// if samples are mixed but the loss takes no probabilities.
+  static Expected<Trainer> create(TrainingPrograms programs, Prefetcher train, Prefetcher test, const Recipe &recipe);
 
   /// Draws parameters, states and slots that `initializers` names; the others start at 0.
   Status initialize(const InitializerTable &initializers);
@@ -52,7 +51,7 @@ public:
   /// Parameters, states and slots, in logical layout: all that a step changes.
   Expected<TensorMap> everything() const { return read(/*slots=*/true); }
 
-  int64_t stepsPerEpoch() const { return loader.numBatches(); }
+  int64_t stepsPerEpoch() const { return train.loader().numBatches(); }
   int64_t batch() const { return recipe.batch; }
 
   /// Step `step` of the run, from 0: batch `step` mod stepsPerEpoch() of its epoch. What it does depends on that
@@ -70,19 +69,21 @@ public:
   /// was run.
   std::vector<std::string> describeKernels() const;
 
-private:
-  Trainer(TrainingPrograms programs, BatchLoader loader, BatchLoader testLoader, Recipe recipe)
-      : programs(std::move(programs)), loader(std::move(loader)), testLoader(std::move(testLoader)),
-        recipe(std::move(recipe)) {}
+  /// Seconds that training epochs took so far, and how many of these the steps waited for data.
+  double secondsTrained() const { return trainingSeconds; }
+  double secondsWaited() const { return train.secondsWaited(); }
 
-  /// A program's batch inputs and the tensors that are copied into them.
+private:
+  Trainer(TrainingPrograms programs, Prefetcher train, Prefetcher test, Recipe recipe)
+      : programs(std::move(programs)), train(std::move(train)), test(std::move(test)), recipe(std::move(recipe)) {}
+
+  /// A program's inputs for the tensors of a batch; those that it has.
   struct BatchInputs {
-    PlaceId images = 0, labels = 0;
-    std::optional<HostTensor> imageTensor, labelTensor;
+    PlaceId values = 0;
+    std::optional<PlaceId> labels, targets;
   };
-  static Expected<BatchInputs> findInputs(Program &program, const ImageShape &shape);
-  void read(const BatchLoader &source, int64_t index, BatchInputs &inputs);
-  static Status runBatch(Program &program, const BatchInputs &inputs);
+  static Expected<BatchInputs> findInputs(Program &program, const BatchLoader &loader);
+  static Status runBatch(Program &program, const BatchInputs &inputs, const Batch &batch);
   void readMetrics(Program &program);
   /// A scalar argument that changes from step to step, for either type it may have.
   struct HyperValue {
@@ -98,14 +99,15 @@ private:
   Expected<TensorMap> read(bool slots) const;
 
   TrainingPrograms programs;
-  BatchLoader loader, testLoader;
+  Prefetcher train, test;
   Recipe recipe;
-  int64_t epochOfOrder = -1; ///< the epoch that `loader` is ordered for
   BatchInputs stepInputs, evaluateInputs, restInputs;
   std::vector<PlaceId> stored; ///< parameters, states and slots of `step`
   std::vector<std::vector<uint8_t>> snapshot;
-  std::vector<float> mask;
-  Metrics metrics; ///< of the last batch; kept, so that a step allocates nothing
+  Metrics metrics;           ///< of the last batch; kept, so that a step allocates nothing
+  std::optional<Batch> rest; ///< the samples for `evaluateRest`
+  double trainingSeconds = 0;
+  int64_t numEvaluations = 0;
 };
 
 } // namespace espalier::rt

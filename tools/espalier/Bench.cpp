@@ -44,6 +44,7 @@ public:
   const char *example() const override {
     return "espalier bench examples/zoo/cifar_resnet20.esp --threads 1 --runs 20";
   }
+  bool computes() const override { return true; }
   void declare(CLI::App &flags) override {
     inference.declare(flags);
     flags.add_option("--runs", runs, "Timed runs, after three that are not")

@@ -13,6 +13,7 @@
 #include <fmt/core.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
 #include <unistd.h>
 
@@ -61,6 +62,16 @@ static const CLI::App *parsedVerb(const CLI::App &app) {
   return verbs.empty() ? nullptr : verbs.front();
 }
 
+/// Threads of libgomp wait for work in a loop that takes about a millisecond before they sleep. Where another process
+/// wants the core, each parallel loop then waits for the scheduler: training is several times slower. libgomp reads how
+/// long to spin when it is loaded, so the process starts itself anew.
+static void spinBriefly(char **argv) {
+  if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT"))
+    return;
+  setenv("GOMP_SPINCOUNT", "1000", /*overwrite=*/1);
+  execv("/proc/self/exe", argv); // where this fails, the process goes on as it is
+}
+
 int espalier::tools::runCommandLine(int argc, char **argv) {
   llvm::sys::PrintStackTraceOnErrorSignal(argv[0]);
   std::signal(SIGINT, [](int) {
@@ -107,7 +118,10 @@ int espalier::tools::runCommandLine(int argc, char **argv) {
   if (std::optional<int> code = reportExtras(*command))
     return *code;
   for (const std::unique_ptr<Verb> &verb : verbs)
-    if (verb->name() == command->get_name())
+    if (verb->name() == command->get_name()) {
+      if (verb->computes())
+        spinBriefly(argv);
       return report(verb->run());
+    }
   return UsageFault;
 }

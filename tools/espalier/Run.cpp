@@ -24,6 +24,7 @@ public:
   const char *example() const override {
     return "espalier run examples/quickstart/digits.esp --weights digits.safetensors examples/quickstart/images/*.png";
   }
+  bool computes() const override { return true; }
   void declare(CLI::App &flags) override {
     inference.declare(flags);
     flags.add_option("IMAGE", images, "PNG or JPEG files to classify");

@@ -43,6 +43,7 @@ public:
     return "espalier sweep examples/quickstart/digits.toml --network examples/quickstart/digits.esp "
            "--data examples/quickstart/digits --grid lr=0.02,0.05 --seeds 2 --set epochs=1 --run sweep";
   }
+  bool computes() const override { return true; }
   void declare(CLI::App &flags) override {
     flags.add_option("RECIPE", recipeFile, "Recipe (TOML) that the runs share")->required();
     flags.add_option("--grid", grid, "A key and its values, e.g. lr=0.1,0.2; several keys are combined")

@@ -31,6 +31,7 @@ public:
     return "espalier train examples/quickstart/digits.esp --recipe examples/quickstart/digits.toml "
            "--data examples/quickstart/digits -o digits.safetensors";
   }
+  bool computes() const override { return true; }
   void declare(CLI::App &flags) override;
   rt::Status run() override;
 

@@ -31,6 +31,7 @@ public:
   const char *example() const override {
     return "espalier tune examples/quickstart/digits.esp --rounds 1 -o digits.table";
   }
+  bool computes() const override { return true; }
   void declare(CLI::App &flags) override {
     network.declare(flags);
     flags.add_flag("--train", train, "The training step instead of the forward pass");

@@ -30,6 +30,8 @@ public:
   virtual const char *summary() const = 0;
   /// A command line that works in the root of the source tree; shown by --help, and run by a test.
   virtual const char *example() const = 0;
+  /// Whether run() executes programs, on several threads.
+  virtual bool computes() const { return false; }
   virtual void declare(CLI::App &flags) = 0;
   /// Does the work. A failure whose messages are printed already is `reported()`.
   virtual rt::Status run() = 0;

@@ -116,6 +116,8 @@ struct DimPattern {
   Node *expr;
   llvm::StringRef name;
   uint32_t offset;
+  /// `name = 224`: the number of the size where nobody asks for another one; 0 if there is none.
+  int64_t defaultSize = 0;
   static constexpr uint32_t noSlot = ~0u;
 };
 

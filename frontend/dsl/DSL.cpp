@@ -178,7 +178,9 @@ void Program::link(File &file) {
     }
     node->kind = NodeKind::Error;
     SmallVector<StringRef> candidates{"true", "false", "none"};
-    llvm::append_range(candidates, use.user->slots);
+    for (StringRef name : use.user->slots)
+      if (!name.empty())
+        candidates.push_back(name);
     for (StringRef name : file.scope.keys())
       candidates.push_back(name);
     for (StringRef name : prelude->scope.keys())

@@ -134,6 +134,8 @@ mlir::Value GraphBuilder::scalar(mlir::Location loc, mlir::TypedAttr value) {
 
 void GraphBuilder::finish(mlir::ValueRange results) {
   cg::ReturnOp::create(builder, graph.getLoc(), results);
+  if (!defaultSizes.empty())
+    graph->setAttr(cg::GraphOp::getDefaultSizesAttrName(), defaultSizes.getDictionary(builder.getContext()));
   graph.setType(builder.getFunctionType(graph.getArgumentTypes(), results.getTypes()));
 }
 

@@ -21,6 +21,11 @@ public:
   /// Appends an argument of the graph.
   mlir::Value addArgument(mlir::Location loc, llvm::StringRef name, cg::TensorShape shape);
 
+  /// The number of the symbolic size `name` where nobody asks for another one.
+  void setDefaultSize(llvm::StringRef name, int64_t number) {
+    defaultSizes.set(name, builder.getI64IntegerAttr(number));
+  }
+
   /// Appends `name` and returns its result; null and `error` set if the operands do not fit. `scope` is the path of
   /// the layer that the operation belongs to.
   mlir::Value create(mlir::Location loc, llvm::StringRef name, mlir::ValueRange operands,
@@ -49,6 +54,7 @@ private:
   mlir::OpBuilder builder;
   cg::GraphOp graph;
   cg::ShapeContext shapes;
+  mlir::NamedAttrList defaultSizes;
   llvm::StringMap<mlir::Operation *> storages;
   unsigned ops = 0;
 };

@@ -84,65 +84,68 @@ Value Evaluator::toTensor(const Value &value, const Value &like) {
           : graph->scalar(operationLocation(currentNode), attrBuilder.getIntegerAttr(type, value.intValue)));
 }
 
-Value Evaluator::tensorBinary(Op op, Value left, Value right) {
-  Value like = left.isTensor() ? left : right;
+namespace {
+/// What an operator on tensors becomes.
+struct TensorOperator {
+  Op op;
   StringRef operation;
-  std::optional<cg::ComparePredicate> predicate;
-  switch (op) {
-  case Op::Add:
-    operation = "cg.add";
-    break;
-  case Op::Sub:
-    operation = "cg.sub";
-    break;
-  case Op::Mul:
-    operation = "cg.mul";
-    break;
-  case Op::Div:
-    operation = "cg.div";
-    break;
-  case Op::Pow:
-    operation = "cg.power";
-    break;
-  case Op::MatMul:
-    operation = "cg.matmul";
-    break;
-  case Op::Eq:
-    predicate = cg::ComparePredicate::eq;
-    break;
-  case Op::Ne:
-    predicate = cg::ComparePredicate::ne;
-    break;
-  case Op::Lt:
-    predicate = cg::ComparePredicate::lt;
-    break;
-  case Op::Le:
-    predicate = cg::ComparePredicate::le;
-    break;
-  case Op::Gt:
-    predicate = cg::ComparePredicate::gt;
-    break;
-  case Op::Ge:
-    predicate = cg::ComparePredicate::ge;
-    break;
-  default:
+  std::optional<cg::ComparePredicate> predicate = std::nullopt;
+};
+} // namespace
+
+static const TensorOperator *findTensorOperator(Op op) {
+  static constexpr TensorOperator table[] = {
+      {Op::Add, "cg.add"},
+      {Op::Sub, "cg.sub"},
+      {Op::Mul, "cg.mul"},
+      {Op::Div, "cg.div"},
+      {Op::Pow, "cg.power"},
+      {Op::MatMul, "cg.matmul"},
+      {Op::Eq, "cg.compare", cg::ComparePredicate::eq},
+      {Op::Ne, "cg.compare", cg::ComparePredicate::ne},
+      {Op::Lt, "cg.compare", cg::ComparePredicate::lt},
+      {Op::Le, "cg.compare", cg::ComparePredicate::le},
+      {Op::Gt, "cg.compare", cg::ComparePredicate::gt},
+      {Op::Ge, "cg.compare", cg::ComparePredicate::ge},
+  };
+  const TensorOperator *found = llvm::find_if(table, [op](const TensorOperator &entry) { return entry.op == op; });
+  return found == std::end(table) ? nullptr : found;
+}
+
+Value Evaluator::tensorBinary(Op op, Value left, Value right) {
+  const TensorOperator *entry = findTensorOperator(op);
+  // A number may stand beside a tensor, but is no matrix.
+  auto canStand = [&](const Value &value) {
+    return value.isTensor() || (op != Op::MatMul && (value.isNumber() || value.is(ValueKind::Bool)));
+  };
+  if (!entry || !canStand(left) || !canStand(right))
     return error(Diag::OperandTypes, spelling(op), describe(left), describe(right));
-  }
-  if ((op == Op::MatMul || !(left.isTensor() || left.isNumber() || left.is(ValueKind::Bool)) ||
-       !(right.isTensor() || right.isNumber() || right.is(ValueKind::Bool))) &&
-      !(left.isTensor() && right.isTensor()))
-    return error(Diag::OperandTypes, spelling(op), describe(left), describe(right));
+  Value like = left.isTensor() ? left : right;
   left = toTensor(left, like);
   right = toTensor(right, like);
   if (left.isPoison() || right.isPoison())
     return Value::poison();
   SmallVector<mlir::NamedAttribute, 1> attributes;
-  if (predicate) {
-    operation = "cg.compare";
-    attributes.push_back(
-        attrBuilder.getNamedAttr("predicate", cg::ComparePredicateAttr::get(attrBuilder.getContext(), *predicate)));
+  if (entry->predicate)
+    attributes.push_back(attrBuilder.getNamedAttr(
+        "predicate", cg::ComparePredicateAttr::get(attrBuilder.getContext(), *entry->predicate)));
+  return emitOp(entry->operation, {left, right}, attributes, {"left operand", "right operand"});
+}
+
+/// `left op right` for the four orderings; nothing for another operator.
+template <typename T> static std::optional<bool> compareOrder(Op op, T left, T right) {
+  switch (op) {
+  case Op::Lt:
+    return left < right;
+  case Op::Le:
+    return left <= right;
+  case Op::Gt:
+    return left > right;
+  case Op::Ge:
+    return left >= right;
+  default:
+    return std::nullopt;
   }
-  return emitOp(operation, {left, right}, attributes, {"left operand", "right operand"});
 }
 
 /// Quotient rounded towards minus infinity, as the language's `//`.
@@ -166,6 +169,8 @@ static std::optional<int64_t> power(int64_t base, int64_t exponent) {
 
 Value Evaluator::integerBinary(Op op, const Value &leftValue, const Value &rightValue) {
   int64_t left = leftValue.intValue, right = rightValue.intValue;
+  if (std::optional<bool> holds = compareOrder(op, left, right))
+    return Value::boolean(*holds);
   std::optional<int64_t> result = 0;
   switch (op) {
   case Op::Add:
@@ -195,14 +200,6 @@ Value Evaluator::integerBinary(Op op, const Value &leftValue, const Value &right
     break;
   case Op::Div:
     return floatBinary(op, double(left), double(right));
-  case Op::Lt:
-    return Value::boolean(left < right);
-  case Op::Le:
-    return Value::boolean(left <= right);
-  case Op::Gt:
-    return Value::boolean(left > right);
-  case Op::Ge:
-    return Value::boolean(left >= right);
   default:
     return error(Diag::OperandTypes, spelling(op), describe(leftValue), describe(rightValue));
   }
@@ -237,7 +234,7 @@ Value Evaluator::extentBinary(Op op, const Value &leftValue, const Value &rightV
   case Op::Gt:
   case Op::Ge:
     if (std::optional<int64_t> difference = (left - right).getConstant())
-      return integerBinary(op, Value::integer(*difference), Value::integer(0));
+      return Value::boolean(*compareOrder<int64_t>(op, *difference, 0));
     return error(Diag::ExtentCompare, left.str(), right.str());
   default:
     return error(Diag::OperandTypes, spelling(op), describe(leftValue), describe(rightValue));
@@ -248,6 +245,8 @@ Value Evaluator::extentBinary(Op op, const Value &leftValue, const Value &rightV
 }
 
 Value Evaluator::floatBinary(Op op, double left, double right) {
+  if (std::optional<bool> holds = compareOrder(op, left, right))
+    return Value::boolean(*holds);
   double result;
   switch (op) {
   case Op::Add:
@@ -271,14 +270,6 @@ Value Evaluator::floatBinary(Op op, double left, double right) {
   case Op::Pow:
     result = std::pow(left, right);
     break;
-  case Op::Lt:
-    return Value::boolean(left < right);
-  case Op::Le:
-    return Value::boolean(left <= right);
-  case Op::Gt:
-    return Value::boolean(left > right);
-  case Op::Ge:
-    return Value::boolean(left >= right);
   default:
     return error(Diag::OperandTypes, spelling(op), describe(Value::floating(left)), describe(Value::floating(right)));
   }

@@ -260,7 +260,10 @@ void Parser::parseDecl(DeclKind kind) {
   Scopes::ScopeTy scope(scopes);
   Decl *decl = beginDecl(kind);
   advance();
-  if (!parseParams(*decl))
+  mayDefaultSizes = kind == DeclKind::Arch;
+  bool hasParams = parseParams(*decl);
+  mayDefaultSizes = false;
+  if (!hasParams)
     return synchronizeDecl();
   if (consumeIf(Tok::Arrow)) {
     // A name that only results use is no name of the body: there it may be a constant.
@@ -368,6 +371,7 @@ DimPattern *Parser::parseDim() {
   dim->expr = parseExpr();
   if (!dim->expr)
     return nullptr;
+  bool isNewName = false;
   if (dim->expr->kind == NodeKind::Local) {
     dim->slot = dim->expr->slot;
     dim->name = dim->expr->text;
@@ -379,8 +383,27 @@ DimPattern *Parser::parseDim() {
     dim->name = dim->expr->text;
     dim->slot = declare(dim->name);
     file.uses.back().dim = dim;
+    isNewName = true;
   }
-  return dim;
+  return tok.kind != Tok::Assign || parseDefaultSize(*dim, isNewName) ? dim : nullptr;
+}
+
+/// `= 224` behind a size.
+bool Parser::parseDefaultSize(DimPattern &dim, bool isNewName) {
+  uint32_t offset = tok.offset;
+  advance();
+  if (!mayDefaultSizes)
+    error(offset, Diag::SizeDefaultPlace);
+  else if (!isNewName)
+    error(offset, Diag::SizeDefaultName);
+  Token number = tok;
+  if (!expect(Tok::Int, "an integer"))
+    return false;
+  unsigned errorsBefore = diags.numErrors();
+  dim.defaultSize = makeNumber(number)->intValue;
+  if (dim.defaultSize < 1 && diags.numErrors() == errorsBefore)
+    error(number.offset, Diag::SizeDefaultValue, dim.defaultSize);
+  return true;
 }
 
 //===----------------------------------------------------------------------===//
@@ -479,6 +502,7 @@ Node *Parser::parseStatement() {
     return left;
   // `a, b = ...` takes its value apart like `(a, b) = ...`.
   SmallVector<Node *> names{left};
+  uint32_t comma = tok.offset;
   while (consumeIf(Tok::Comma)) {
     Node *name = parseExpr();
     if (!name)
@@ -490,68 +514,139 @@ Node *Parser::parseStatement() {
     left->children = copy(ArrayRef(names));
   }
   if (tok.kind != Tok::Assign) {
-    expected("'=' after a list of names");
+    if (tok.startsLine || tok.kind == Tok::RBrace || tok.kind == Tok::Semicolon)
+      error(comma, Diag::BareTuple);
+    else
+      expected("'=' after a list of names");
     return nullptr;
   }
   return finishAssign(left);
 }
 
+/// Whether a node that was parsed as an expression can stand on the left of an assignment: a name, or a tuple of such.
+/// Gives the number of its names that are not local yet.
+std::optional<size_t> Parser::countNewNames(Node *pattern) {
+  size_t count = 0;
+  SmallVector<Node *> rest{pattern};
+  while (!rest.empty()) {
+    Node *part = rest.pop_back_val();
+    if (part->kind == NodeKind::Tuple && !part->children.empty())
+      rest.append(part->children.begin(), part->children.end());
+    else if (part->kind == NodeKind::Global)
+      ++count;
+    else if (part->kind != NodeKind::Local)
+      return std::nullopt;
+  }
+  return count;
+}
+
+/// The slots that `pattern` binds, new ones for all names if `declaresAll`. A tuple in it gets a slot without a name
+/// first; `inner` receives the assignments that take it apart.
+SmallVector<Target> Parser::makeTargets(Node *pattern, bool declaresAll, SmallVectorImpl<Node *> &inner) {
+  struct Open {
+    Node *pattern;
+    uint32_t slot;
+  };
+  SmallVector<Target> outer;
+  SmallVector<Open> queue{{pattern, DimPattern::noSlot}};
+  for (size_t next = 0; next < queue.size(); ++next) {
+    Open open = queue[next];
+    SmallVector<Target> targets;
+    for (Node *part : open.pattern->kind == NodeKind::Tuple ? open.pattern->children : ArrayRef(open.pattern)) {
+      uint32_t slot = part->kind == NodeKind::Tuple || declaresAll ? DimPattern::noSlot : slotOf(part->text);
+      if (part->kind == NodeKind::Tuple) {
+        slot = slots.size();
+        slots.push_back("");
+        queue.push_back({part, slot});
+      } else if (slot == DimPattern::noSlot) {
+        slot = declare(part->text);
+      }
+      targets.push_back({slot, part->offset});
+    }
+    if (open.slot == DimPattern::noSlot) {
+      outer = std::move(targets);
+      continue;
+    }
+    Node *value = make(NodeKind::Local, open.pattern->offset);
+    value->slot = open.slot;
+    Node *assign = make(NodeKind::Assign, open.pattern->offset);
+    assign->targets = copy(ArrayRef(targets));
+    assign->destructures = true;
+    assign->children = copy(ArrayRef(value));
+    inner.push_back(assign);
+  }
+  return outer;
+}
+
 /// `left` has been parsed as an expression; its names become targets.
 Node *Parser::finishAssign(Node *left) {
-  ArrayRef<Node *> names = left->kind == NodeKind::Tuple ? left->children : ArrayRef(left);
-  if (names.empty() || !llvm::all_of(names, [](Node *node) {
-        return node->kind == NodeKind::Local || node->kind == NodeKind::Global;
-      })) {
+  std::optional<size_t> newNames = countNewNames(left);
+  if (!newNames) {
     error(tok.offset, Diag::BadTarget);
     return nullptr;
   }
   // The names are not uses; they were the last ones noted.
-  file.uses.resize(file.uses.size() - llvm::count_if(names, [](Node *node) { return node->kind == NodeKind::Global; }));
+  file.uses.resize(file.uses.size() - *newNames);
   uint32_t offset = tok.offset;
   advance();
   Node *value = parseExpr();
-  SmallVector<Target> targets;
-  for (Node *name : names) {
-    uint32_t slot = slotOf(name->text);
-    targets.push_back({slot == DimPattern::noSlot ? declare(name->text) : slot, name->offset});
-  }
+  SmallVector<Node *> statements{nullptr};
+  SmallVector<Target> targets = makeTargets(left, /*declaresAll=*/false, statements);
   if (!value)
     return nullptr;
   Node *node = make(NodeKind::Assign, offset);
   node->targets = copy(ArrayRef(targets));
   node->destructures = left->kind == NodeKind::Tuple;
   node->children = copy(ArrayRef(value));
-  return node;
+  if (statements.size() == 1)
+    return node;
+  statements.front() = node;
+  Node *block = make(NodeKind::Block, offset);
+  block->children = copy(ArrayRef(statements));
+  return block;
 }
 
 Node *Parser::parseFor() {
   uint32_t offset = tok.offset;
   advance();
-  SmallVector<Token> names;
-  bool inParens = consumeIf(Tok::LParen);
+  SmallVector<Node *> names;
   do {
-    names.push_back(tok);
-    if (!expect(Tok::Ident, "the name of a loop variable"))
+    Token first = tok;
+    Node *name = tok.kind == Tok::Ident || tok.kind == Tok::LParen ? parseExpr() : nullptr;
+    std::optional<size_t> newNames = name ? countNewNames(name) : std::nullopt;
+    if (!newNames) {
+      if (name)
+        error(first.offset, Diag::ExpectedToken, "the name of a loop variable", "an expression");
+      else if (tok.offset == first.offset)
+        expected("the name of a loop variable");
       return nullptr;
+    }
+    file.uses.resize(file.uses.size() - *newNames);
+    names.push_back(name);
   } while (consumeIf(Tok::Comma));
-  if (inParens && !expect(Tok::RParen, "',' or ')' after a loop variable"))
-    return nullptr;
-  bool destructures = inParens || names.size() > 1;
+  Node *pattern = names.front();
+  if (names.size() > 1) {
+    pattern = make(NodeKind::Tuple, pattern->offset);
+    pattern->children = copy(ArrayRef(names));
+  }
   if (!expect(Tok::KwIn, "'in'"))
     return nullptr;
   Node *iterable = parseExpr();
   if (!iterable)
     return nullptr;
   Scopes::ScopeTy scope(scopes);
-  SmallVector<Target> targets;
-  for (Token &name : names)
-    targets.push_back({declare(name.text), name.offset});
+  SmallVector<Node *> statements;
+  SmallVector<Target> targets = makeTargets(pattern, /*declaresAll=*/true, statements);
   Node *body = parseBlock();
   if (!body)
     return nullptr;
+  if (!statements.empty()) {
+    llvm::append_range(statements, body->children);
+    body->children = copy(ArrayRef(statements));
+  }
   Node *node = make(NodeKind::For, offset);
   node->targets = copy(ArrayRef(targets));
-  node->destructures = destructures;
+  node->destructures = pattern->kind == NodeKind::Tuple;
   Node *children[] = {iterable, body};
   node->children = copy(ArrayRef<Node *>(children));
   return node;

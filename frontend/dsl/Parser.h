@@ -67,6 +67,7 @@ private:
   bool parseParams(Decl &decl);
   std::optional<TypeExpr> parseType();
   DimPattern *parseDim();
+  bool parseDefaultSize(DimPattern &dim, bool isNewName);
   void synchronizeDecl();
 
   // Statements.
@@ -76,6 +77,8 @@ private:
   Node *parseFor();
   Node *parseIf();
   Node *finishAssign(Node *left);
+  static std::optional<size_t> countNewNames(Node *pattern);
+  llvm::SmallVector<Target> makeTargets(Node *pattern, bool declaresAll, llvm::SmallVectorImpl<Node *> &inner);
   void synchronizeStatement(uint32_t statementBegin);
 
   // Expressions.
@@ -115,6 +118,8 @@ private:
   /// The declaration being parsed, and the names behind its slots.
   Decl *current = nullptr;
   std::vector<llvm::StringRef> slots;
+  /// Whether types may give their sizes defaults: those of an arch's parameters.
+  bool mayDefaultSizes = false;
   unsigned nesting = 0;
   bool abandoned = false;
   /// Brackets that were open where the current statement failed.

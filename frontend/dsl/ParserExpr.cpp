@@ -94,6 +94,8 @@ Node *Parser::parseExpr() {
       std::string what = std::string(isList ? "',' or " : "") + closers[open.kind];
       if (tok.kind == Tok::UnterminatedString || tok.kind == Tok::Error)
         expected(what);
+      else if (tok.kind == Tok::KwFor && open.kind == Pending::List)
+        error(tok.offset, Diag::LoopInList);
       else
         error(tok.offset, Diag::ExpectedToken, what, found())
             .note(file.source.locationAt(open.offset), Diag::OpenedHere);

@@ -15,6 +15,29 @@
 #include "llvm/Support/ToolOutputFile.h"
 #include "llvm/Support/WithColor.h"
 
+/// Prints the table of coverage; its faults are errors.
+static int printCoverage(mlir::MLIRContext &context, llvm::StringRef testsFile) {
+  std::vector<espalier::cg::OpCoverageColumn> columns{{"lowering", espalier::cg::hasLoweringModel}};
+  if (!testsFile.empty()) {
+    auto file = llvm::MemoryBuffer::getFile(testsFile);
+    if (!file) {
+      llvm::WithColor::error() << testsFile << ": " << file.getError().message() << "\n";
+      return 1;
+    }
+    auto tests = espalier::cg::parseOpTests((*file)->getBuffer());
+    if (!tests) {
+      llvm::WithColor::error() << testsFile << ": " << llvm::toString(tests.takeError()) << "\n";
+      return 1;
+    }
+    llvm::append_range(columns, *tests);
+  }
+  espalier::cg::printOpCoverage(llvm::outs(), context, columns);
+  std::vector<std::string> faults = espalier::cg::checkOpCoverage(context, columns);
+  for (const std::string &fault : faults)
+    llvm::WithColor::error() << fault << "\n";
+  return faults.empty() ? 0 : 1;
+}
+
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   mlir::DialectRegistry registry;
@@ -23,13 +46,15 @@ int main(int argc, char **argv) {
 
   llvm::cl::opt<bool> printOpCoverage(
       "print-op-coverage", llvm::cl::desc("Print every cg operation against the interfaces of the dialect, and exit"));
+  llvm::cl::opt<std::string> opTests(
+      "op-tests", llvm::cl::desc("Lines KIND: OP that say which tests exist: columns of --print-op-coverage"),
+      llvm::cl::value_desc("file"));
   auto [input, output] = mlir::registerAndParseCLIOptions(
       argc, argv, "Espalier's pass driver: takes .esp, .mlir and MLIR bytecode\n", registry);
   if (printOpCoverage) {
     mlir::MLIRContext context(registry);
     context.loadDialect<espalier::cg::CGDialect>();
-    espalier::cg::printOpCoverage(llvm::outs(), context, {{"lowering", espalier::cg::hasLoweringModel}});
-    return 0;
+    return printCoverage(context, opTests);
   }
   auto buffer = espalier::tools::openModuleFile(input, registry);
   if (!buffer)

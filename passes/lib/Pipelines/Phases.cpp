@@ -11,6 +11,7 @@ using namespace mlir;
 using namespace espalier;
 
 static constexpr llvm::StringLiteral phaseAttrName = "cg.phase";
+static constexpr llvm::StringLiteral targetAttrName = "cg.target";
 static constexpr llvm::StringLiteral phaseNames[] = {"input", "step", "fused", "kernels", "llvm"};
 
 llvm::StringRef espalier::getName(Phase phase) { return phaseNames[static_cast<int>(phase)]; }
@@ -36,6 +37,11 @@ FailureOr<Phase> espalier::getPhase(ModuleOp module) {
 
 void espalier::setPhase(ModuleOp module, Phase phase) {
   module->setAttr(phaseAttrName, StringAttr::get(module.getContext(), getName(phase)));
+}
+
+llvm::StringRef espalier::getTarget(ModuleOp module) {
+  auto target = module->getAttrOfType<StringAttr>(targetAttrName);
+  return target ? target.getValue() : "";
 }
 
 /// The passes from `phase` to the next one.
@@ -65,6 +71,8 @@ LogicalResult espalier::runPhases(ModuleOp module, Phase target, const PhaseOpti
     return failure();
   if (*start > target)
     return module.emitError("is at phase '") << getName(*start) << "', which is beyond '" << getName(target) << "'";
+  if (!options.target.empty())
+    module->setAttr(targetAttrName, StringAttr::get(module.getContext(), options.target));
   for (Phase phase = *start;; phase = static_cast<Phase>(static_cast<int>(phase) + 1)) {
     setPhase(module, phase);
     if (reached && failed(reached(phase)))

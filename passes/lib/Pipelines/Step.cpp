@@ -8,14 +8,14 @@ using namespace mlir;
 using namespace espalier;
 using espalier::cg::GraphOp;
 
-static void bindSizes(OpPassManager &manager, const SizeBindings &sizes, bool float64) {
-  if (float64)
+/// Element types and sizes, as the options of either kind of program ask for.
+template <typename OptionsT> static void fixTypes(OpPassManager &manager, const OptionsT &options) {
+  if (options.float64)
     manager.addPass(cg::createConvertFloats());
-  if (!sizes.empty()) {
-    cg::BindSizesOptions options;
-    options.sizes.assign(sizes.begin(), sizes.end());
-    manager.addPass(cg::createBindSizes(options));
-  }
+  cg::BindSizesOptions bind;
+  bind.sizes.assign(options.sizes.begin(), options.sizes.end());
+  bind.useDefaults = options.bindDefaults;
+  manager.addPass(cg::createBindSizes(bind));
 }
 
 static void attachLoss(OpPassManager &manager, const TrainingOptions &options) {
@@ -25,7 +25,7 @@ static void attachLoss(OpPassManager &manager, const TrainingOptions &options) {
   attach.metrics.assign(options.metrics.begin(), options.metrics.end());
   manager.addPass(cg::createAttachLoss(attach));
   manager.addPass(cg::createKeepGraph(cg::KeepGraphOptions{attach.result, /*rename=*/""}));
-  bindSizes(manager, options.sizes, options.float64);
+  fixTypes(manager, options);
 }
 
 static void simplify(OpPassManager &manager) {
@@ -47,7 +47,7 @@ static void functionalize(OpPassManager &manager, bool returnGradients) {
 
 void espalier::buildInferenceStepPipeline(OpPassManager &manager, const InferenceOptions &options) {
   manager.addPass(cg::createKeepGraph(cg::KeepGraphOptions{options.network, /*rename=*/"forward"}));
-  bindSizes(manager, options.sizes, options.float64);
+  fixTypes(manager, options);
   specialize(manager, cg::Mode::Inference);
   functionalize(manager, /*returnGradients=*/false);
 }

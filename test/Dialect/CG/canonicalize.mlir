@@ -97,3 +97,38 @@ cg.graph @splat() -> tensor<1048576x1048576xf32> {
   %2 = cg.transpose %1 {permutation = array<i64: 1, 0>} : tensor<1048576x1048576xf32>
   cg.return %2 : tensor<1048576x1048576xf32>
 }
+
+// CHECK-LABEL: @adaptive_pool(
+// CHECK-SAME:    %[[X:.+]]: tensor<1x4x7x7xf32>
+// CHECK:         %[[Y:.+]] = cg.adaptive_avg_pool2d %[[X]] extents [7, 6]
+// CHECK:         cg.return %[[X]], %[[Y]]
+cg.graph @adaptive_pool(%x: tensor<1x4x7x7xf32>) -> (tensor<1x4x7x7xf32>, tensor<1x4x7x6xf32>) {
+  %0 = cg.adaptive_avg_pool2d %x extents [7, 7] : tensor<1x4x7x7xf32>
+  %1 = cg.adaptive_avg_pool2d %x extents [7, 6] : tensor<1x4x7x7xf32>
+  cg.return %0, %1 : tensor<1x4x7x7xf32>, tensor<1x4x7x6xf32>
+}
+
+// CHECK-LABEL: @concat_gradient(
+// CHECK-SAME:    %[[G:.+]]: tensor<5xf32>
+// CHECK:         cg.slice %[[G]] {axis = 0 : i64, end = 5 : i64, start = 2 : i64, stride = 1 : i64}
+// CHECK:         cg.concat_gradient %{{.+}}, %{{.+}}, %{{.+}} {axis = 0 : i64, index = 1 : i64}
+cg.graph @concat_gradient(%g: tensor<5xf32>, %a: tensor<2xf32>, %b: tensor<3xf32>, %h: tensor<?xf32>,
+                          %c: tensor<?xf32>, %d: tensor<?xf32>) -> (tensor<3xf32>, tensor<?xf32>) {
+  %0 = cg.concat_gradient %g, %a, %b {axis = 0 : i64, index = 1 : i64} : tensor<5xf32>, tensor<2xf32>, tensor<3xf32>
+  %1 = cg.concat_gradient %h, %c, %d {axis = 0 : i64, index = 1 : i64} : tensor<?xf32>, tensor<?xf32>, tensor<?xf32>
+  cg.return %0, %1 : tensor<3xf32>, tensor<?xf32>
+}
+
+// A place of the first reshape's result says nothing of its input.
+// CHECK-LABEL: @reshape_of_reshape(
+// CHECK-SAME:    %[[X:.+]]: tensor<?x4xf32>
+// CHECK:         %[[A:.+]] = cg.reshape %[[X]] {shape = array<i64: 2, -1>}
+// CHECK:         %[[B:.+]] = cg.reshape %[[A]] {shape = array<i64: -3, 2>}
+// CHECK:         %[[C:.+]] = cg.reshape %[[X]] {shape = array<i64: -1>}
+// CHECK:         cg.return %[[B]], %[[C]]
+cg.graph @reshape_of_reshape(%x: tensor<?x4xf32>) -> (tensor<?x2xf32>, tensor<?xf32>) {
+  %0 = cg.reshape %x {shape = array<i64: 2, -1>} : tensor<?x4xf32>
+  %1 = cg.reshape %0 {shape = array<i64: -3, 2>} : tensor<2x?xf32>
+  %2 = cg.reshape %0 {shape = array<i64: -1>} : tensor<2x?xf32>
+  cg.return %1, %2 : tensor<?x2xf32>, tensor<?xf32>
+}

@@ -78,6 +78,34 @@ cg.graph @state_c1() {
 
 // -----
 
+// expected-error@+1 {{'cg.graph' op expects 'cg.default_sizes' to map sizes to numbers, but got 8 : i64}}
+cg.graph @graph_c4(%x: tensor<?x2xf32> {cg.dims = ["N", "2"]}) attributes {cg.default_sizes = 8 : i64} {
+  cg.return
+}
+
+// -----
+
+// expected-error@+1 {{'cg.graph' op expects 'cg.default_sizes' to hold sizes that 'cg.dims' names, but got "H"}}
+cg.graph @graph_c4_name(%x: tensor<?x2xf32> {cg.dims = ["N", "2"]}) attributes {cg.default_sizes = {H = 8 : i64}} {
+  cg.return
+}
+
+// -----
+
+// expected-error@+1 {{'cg.graph' op expects the default of size "N" to be an i64 number of at least 1, but got 0 : i64}}
+cg.graph @graph_c4_number(%x: tensor<?x2xf32> {cg.dims = ["N", "2"]}) attributes {cg.default_sizes = {N = 0 : i64}} {
+  cg.return
+}
+
+// -----
+
+// expected-error@+1 {{'cg.graph' op expects the default of size "N" to be an i64 number of at least 1, but got 8 : i32}}
+cg.graph @graph_c4_type(%x: tensor<?x2xf32> {cg.dims = ["N", "2"]}) attributes {cg.default_sizes = {N = 8 : i32}} {
+  cg.return
+}
+
+// -----
+
 cg.graph @hyper_c1() {
   // expected-error@+1 {{'cg.hyper' op expects a static shape, but got 'tensor<?xf32>'}}
   %0 = cg.hyper "w" : tensor<?xf32>

@@ -333,3 +333,75 @@ cg.graph @avg_pool2d_gradient_c1(%g: tensor<1x4x4x5xf32>, %x: tensor<1x4x8x8xf32
   %0 = cg.avg_pool2d_gradient %g, %x kernel [2, 2] : tensor<1x4x4x5xf32>, tensor<1x4x8x8xf32>
   cg.return
 }
+
+// -----
+
+cg.graph @max_pool2d_select_c1(%v: tensor<1x4x8x7xf32>, %x: tensor<1x4x8x8xf32>) {
+  // expected-error@+1 {{'cg.max_pool2d_select' op expects values like f32[1, 4, 8, 8], but got f32[1, 4, 8, 7]}}
+  %0 = cg.max_pool2d_select %v, %x kernel [2, 2] : tensor<1x4x8x7xf32>, tensor<1x4x8x8xf32>
+  cg.return
+}
+
+// -----
+
+cg.graph @max_pool2d_select_c2(%v: tensor<1x4x8x8xf32>) {
+  // expected-error@+1 {{'cg.max_pool2d_select' op expects the padded input to cover the window, but got input extent 8 with pads 0 and 0, kernel extent 9}}
+  %0 = cg.max_pool2d_select %v, %v kernel [9, 3] : tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32>
+  cg.return
+}
+
+// -----
+
+cg.graph @adaptive_avg_pool2d_c1(%x: tensor<1x4x8x8xf32>) {
+  // expected-error@+1 {{'cg.adaptive_avg_pool2d' op expects 'extents' to be 2 integers of at least 1, but got [7, 0]}}
+  %0 = cg.adaptive_avg_pool2d %x extents [7, 0] : tensor<1x4x8x8xf32>
+  cg.return
+}
+
+// -----
+
+cg.graph @adaptive_avg_pool2d_c2(%x: tensor<1x4x8x0xf32>) {
+  // expected-error@+1 {{'cg.adaptive_avg_pool2d' op expects an image with rows and columns, but got f32[1, 4, 8, 0]}}
+  %0 = cg.adaptive_avg_pool2d %x extents [7, 7] : tensor<1x4x8x0xf32>
+  cg.return
+}
+
+// -----
+
+cg.graph @adaptive_avg_pool2d_rank(%x: tensor<8x8xf32>) {
+  // expected-error@+1 {{'cg.adaptive_avg_pool2d' op expects an image with rows and columns, but got f32[8, 8]}}
+  %0 = cg.adaptive_avg_pool2d %x extents [7, 7] : tensor<8x8xf32>
+  cg.return
+}
+
+// -----
+
+cg.graph @adaptive_avg_pool2d_too_large(%x: tensor<1x4x8x8xf32>) {
+  // expected-error@+1 {{'cg.adaptive_avg_pool2d' op expects a result smaller than 2^63 bytes, but got f32[1, 4, 4611686018427387904, 7]}}
+  %0 = cg.adaptive_avg_pool2d %x extents [4611686018427387904, 7] : tensor<1x4x8x8xf32>
+  cg.return
+}
+
+// -----
+
+cg.graph @adaptive_avg_pool2d_gradient_c1(%g: tensor<1x3x7x7xf32>, %x: tensor<1x4x8x8xf32>) {
+  // expected-error@+1 {{'cg.adaptive_avg_pool2d_gradient' op expects a cotangent of known rows and columns for f32[1, 4, 8, 8], but got f32[1, 3, 7, 7]}}
+  %0 = cg.adaptive_avg_pool2d_gradient %g, %x : tensor<1x3x7x7xf32>, tensor<1x4x8x8xf32>
+  cg.return
+}
+
+// -----
+
+cg.graph @adaptive_avg_pool2d_gradient_c1_unknown(%g: tensor<1x4x?x7xf32>, %x: tensor<1x4x8x8xf32>) {
+  // expected-error@+1 {{'cg.adaptive_avg_pool2d_gradient' op expects a cotangent of known rows and columns for f32[1, 4, 8, 8], but got f32[1, 4, ?0, 7]}}
+  %0 = cg.adaptive_avg_pool2d_gradient %g, %x : tensor<1x4x?x7xf32>, tensor<1x4x8x8xf32>
+  cg.return
+}
+
+// -----
+
+cg.graph @adaptive_avg_pool2d_gradient_c2(%g: tensor<1x4x7x7xf32>, %x: tensor<1x4x0x8xf32>) {
+  // expected-error@+1 {{'cg.adaptive_avg_pool2d_gradient' op expects an image with rows and columns, but got f32[1, 4, 0, 8]}}
+  %0 = cg.adaptive_avg_pool2d_gradient %g, %x : tensor<1x4x7x7xf32>, tensor<1x4x0x8xf32>
+  cg.return
+}

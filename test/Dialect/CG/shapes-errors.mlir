@@ -1,7 +1,7 @@
 // RUN: espalier-opt %s --split-input-file --verify-diagnostics
 
 cg.graph @reshape_c1(%x: tensor<2x3xf32>) {
-  // expected-error@+1 {{'cg.reshape' op expects 'shape' to hold extents and at most one -1, with no 0 beside it, but got [-1, -1]}}
+  // expected-error@+1 {{'cg.reshape' op expects 'shape' to hold extents, places -2 - i of the dimensions of f32[2, 3] and at most one -1, with no 0 beside it, but got [-1, -1]}}
   %0 = cg.reshape %x {shape = array<i64: -1, -1>} : tensor<2x3xf32>
   cg.return
 }
@@ -9,16 +9,40 @@ cg.graph @reshape_c1(%x: tensor<2x3xf32>) {
 // -----
 
 cg.graph @reshape_c1_negative(%x: tensor<2x3xf32>) {
-  // expected-error@+1 {{'cg.reshape' op expects 'shape' to hold extents and at most one -1, with no 0 beside it, but got [-2, 3]}}
-  %0 = cg.reshape %x {shape = array<i64: -2, 3>} : tensor<2x3xf32>
+  // expected-error@+1 {{'cg.reshape' op expects 'shape' to hold extents, places -2 - i of the dimensions of f32[2, 3] and at most one -1, with no 0 beside it, but got [-4, 3]}}
+  %0 = cg.reshape %x {shape = array<i64: -4, 3>} : tensor<2x3xf32>
   cg.return
 }
 
 // -----
 
 cg.graph @reshape_c1_zero(%x: tensor<0x3xf32>) {
-  // expected-error@+1 {{'cg.reshape' op expects 'shape' to hold extents and at most one -1, with no 0 beside it, but got [0, -1]}}
+  // expected-error@+1 {{'cg.reshape' op expects 'shape' to hold extents, places -2 - i of the dimensions of f32[0, 3] and at most one -1, with no 0 beside it, but got [0, -1]}}
   %0 = cg.reshape %x {shape = array<i64: 0, -1>} : tensor<0x3xf32>
+  cg.return
+}
+
+// -----
+
+cg.graph @reshape_c1_twice(%x: tensor<?x?xf32>) {
+  // expected-error@+1 {{'cg.reshape' op expects 'shape' to hold extents, places -2 - i of the dimensions of f32[?0, ?1] and at most one -1, with no 0 beside it, but got [-2, -2, -1]}}
+  %0 = cg.reshape %x {shape = array<i64: -2, -2, -1>} : tensor<?x?xf32>
+  cg.return
+}
+
+// -----
+
+cg.graph @reshape_c1_zero_place(%x: tensor<0x3xf32>) {
+  // expected-error@+1 {{'cg.reshape' op expects 'shape' to hold extents, places -2 - i of the dimensions of f32[0, 3] and at most one -1, with no 0 beside it, but got [-2, -1]}}
+  %0 = cg.reshape %x {shape = array<i64: -2, -1>} : tensor<0x3xf32>
+  cg.return
+}
+
+// -----
+
+cg.graph @reshape_c2_place(%x: tensor<?x3xf32>) {
+  // expected-error@+1 {{'cg.reshape' op expects 'shape' to keep the 3*?0 elements of f32[?0, 3], but got [-2, 4]}}
+  %0 = cg.reshape %x {shape = array<i64: -2, 4>} : tensor<?x3xf32>
   cg.return
 }
 
@@ -252,5 +276,29 @@ cg.graph @scatter_add_c1(%x: tensor<f32>, %i: tensor<4xi64>, %u: tensor<4xf32>) 
 cg.graph @scatter_add_c2(%x: tensor<2x3xf32>, %i: tensor<4xi64>, %u: tensor<4x2xf32>) {
   // expected-error@+1 {{'cg.scatter_add' op expects updates like f32[4, 3], but got f32[4, 2]}}
   %0 = cg.scatter_add %x, %i, %u {axis = 0 : i64} : tensor<2x3xf32>, tensor<4xi64>, tensor<4x2xf32>
+  cg.return
+}
+
+// -----
+
+cg.graph @concat_gradient_c1(%g: tensor<5xf32>, %a: tensor<2xf32>, %b: tensor<3xf32>) {
+  // expected-error@+1 {{'cg.concat_gradient' op expects 'index' to name one of 2 inputs, but got 2}}
+  %0 = cg.concat_gradient %g, %a, %b {axis = 0 : i64, index = 2 : i64} : tensor<5xf32>, tensor<2xf32>, tensor<3xf32>
+  cg.return
+}
+
+// -----
+
+cg.graph @concat_gradient_c2(%g: tensor<6xf32>, %a: tensor<2xf32>, %b: tensor<3xf32>) {
+  // expected-error@+1 {{'cg.concat_gradient' op expects a cotangent like f32[5], but got f32[6]}}
+  %0 = cg.concat_gradient %g, %a, %b {axis = 0 : i64, index = 1 : i64} : tensor<6xf32>, tensor<2xf32>, tensor<3xf32>
+  cg.return
+}
+
+// -----
+
+cg.graph @concat_gradient_c2_inputs(%g: tensor<5x2xf32>, %a: tensor<2x2xf32>, %b: tensor<3x1xf32>) {
+  // expected-error@+1 {{'cg.concat_gradient' op expects inputs that differ along dimension 0 only, but got f32[2, 2] and f32[3, 1]}}
+  %0 = cg.concat_gradient %g, %a, %b {axis = 0 : i64, index = 1 : i64} : tensor<5x2xf32>, tensor<2x2xf32>, tensor<3x1xf32>
   cg.return
 }

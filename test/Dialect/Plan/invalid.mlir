@@ -1,22 +1,22 @@
 // RUN: espalier-opt %s --split-input-file --verify-diagnostics
 
 // expected-error@+1 {{'plan.kernel' attribute expects a positive extent, but got 0}}
-func.func private @kernel_k1(index, index) attributes {plan.kernel = #plan.kernel<extent = 0>}
+func.func private @kernel_c1(index, index) attributes {plan.kernel = #plan.kernel<extent = 0>}
 
 // -----
 
 // expected-error@+1 {{'plan.kernel' attribute expects a grain in [1, 4], but got 5}}
-func.func private @kernel_k1(index, index) attributes {plan.kernel = #plan.kernel<extent = 4, grain = 5>}
+func.func private @kernel_c1(index, index) attributes {plan.kernel = #plan.kernel<extent = 4, grain = 5>}
 
 // -----
 
 // expected-error@+1 {{expects a kernel to have no results and two last arguments of type 'index', but got '(memref<8xf32>, index) -> ()'}}
-func.func private @kernel_k2(memref<8xf32>, index) attributes {plan.kernel = #plan.kernel<extent = 1>}
+func.func private @kernel_c2(memref<8xf32>, index) attributes {plan.kernel = #plan.kernel<extent = 1>}
 
 // -----
 
 // expected-error@+1 {{expects argument #1 of a kernel to be a memref of static shape and identity layout, but got 'memref<?xf32>'}}
-func.func private @kernel_k3(memref<8xf32>, memref<?xf32>, index, index) attributes {plan.kernel = #plan.kernel<extent = 1>}
+func.func private @kernel_c3(memref<8xf32>, memref<?xf32>, index, index) attributes {plan.kernel = #plan.kernel<extent = 1>}
 
 // -----
 
@@ -142,12 +142,56 @@ plan.program @conv2d_c1 {
 
 // -----
 
+plan.program @conv2d_input_gradient_c1 {
+  %dy = plan.argument "dy" input : memref<1x8x8x32xf32>
+  %w = plan.argument "w" parameter : memref<32x16x3x3xf32>
+  %dx = plan.argument "dx" output : memref<1x8x8x16xf32>
+  // expected-error@+1 {{expects 2 positive strides, 2 positive dilations and 4 pads, but got [0, 1], [1, 1] and [1, 1, 1, 1]}}
+  plan.conv2d_input_gradient nhwc %dy : memref<1x8x8x32xf32>, %w : memref<32x16x3x3xf32> into %dx : memref<1x8x8x16xf32>
+    strides [0, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 1
+}
+
+// -----
+
+plan.program @conv2d_filter_gradient_c1 {
+  %x = plan.argument "x" input : memref<1x8x8x16xf32>
+  %dy = plan.argument "dy" input : memref<1x8x8x32xf32>
+  %dw = plan.argument "dw" output : memref<32x16x3x3xf32>
+  // expected-error@+1 {{expects 2 positive strides, 2 positive dilations and 4 pads, but got [0, 1], [1, 1] and [1, 1, 1, 1]}}
+  plan.conv2d_filter_gradient nhwc %x : memref<1x8x8x16xf32>, %dy : memref<1x8x8x32xf32> into %dw : memref<32x16x3x3xf32>
+    strides [0, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 1
+}
+
+// -----
+
 plan.program @conv2d_c2 {
   %x = plan.argument "x" input : memref<8x8x16xf32>
   %w = plan.argument "w" parameter : memref<32x16x3x3xf32>
   %y = plan.argument "y" output : memref<1x8x8x32xf32>
   // expected-error@+1 {{expects images and filter of rank 4, but got 'memref<8x8x16xf32>', 'memref<32x16x3x3xf32>', 'memref<1x8x8x32xf32>'}}
   plan.conv2d nhwc %x : memref<8x8x16xf32>, %w : memref<32x16x3x3xf32> into %y : memref<1x8x8x32xf32>
+    strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 1
+}
+
+// -----
+
+plan.program @conv2d_input_gradient_c2 {
+  %dy = plan.argument "dy" input : memref<1x8x8x32xf32>
+  %w = plan.argument "w" parameter : memref<32x16x3x3xf32>
+  %dx = plan.argument "dx" output : memref<8x8x16xf32>
+  // expected-error@+1 {{expects images and filter of rank 4, but got 'memref<8x8x16xf32>', 'memref<32x16x3x3xf32>', 'memref<1x8x8x32xf32>'}}
+  plan.conv2d_input_gradient nhwc %dy : memref<1x8x8x32xf32>, %w : memref<32x16x3x3xf32> into %dx : memref<8x8x16xf32>
+    strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 1
+}
+
+// -----
+
+plan.program @conv2d_filter_gradient_c2 {
+  %x = plan.argument "x" input : memref<8x8x16xf32>
+  %dy = plan.argument "dy" input : memref<1x8x8x32xf32>
+  %dw = plan.argument "dw" output : memref<32x16x3x3xf32>
+  // expected-error@+1 {{expects images and filter of rank 4, but got 'memref<8x8x16xf32>', 'memref<32x16x3x3xf32>', 'memref<1x8x8x32xf32>'}}
+  plan.conv2d_filter_gradient nhwc %x : memref<8x8x16xf32>, %dy : memref<1x8x8x32xf32> into %dw : memref<32x16x3x3xf32>
     strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 1
 }
 
@@ -164,6 +208,28 @@ plan.program @conv2d_c2_groups {
 
 // -----
 
+plan.program @conv2d_input_gradient_c2_groups {
+  %dy = plan.argument "dy" input : memref<1x8x8x32xf32>
+  %w = plan.argument "w" parameter : memref<32x16x3x3xf32>
+  %dx = plan.argument "dx" output : memref<1x8x8x16xf32>
+  // expected-error@+1 {{expects groups (3) to divide the channels, but got 16 and 32}}
+  plan.conv2d_input_gradient nhwc %dy : memref<1x8x8x32xf32>, %w : memref<32x16x3x3xf32> into %dx : memref<1x8x8x16xf32>
+    strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 3
+}
+
+// -----
+
+plan.program @conv2d_filter_gradient_c2_groups {
+  %x = plan.argument "x" input : memref<1x8x8x16xf32>
+  %dy = plan.argument "dy" input : memref<1x8x8x32xf32>
+  %dw = plan.argument "dw" output : memref<32x16x3x3xf32>
+  // expected-error@+1 {{expects groups (3) to divide the channels, but got 16 and 32}}
+  plan.conv2d_filter_gradient nhwc %x : memref<1x8x8x16xf32>, %dy : memref<1x8x8x32xf32> into %dw : memref<32x16x3x3xf32>
+    strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 3
+}
+
+// -----
+
 plan.program @conv2d_c3 {
   %x = plan.argument "x" input : memref<1x8x8x16xf32>
   %w = plan.argument "w" parameter : memref<32x8x3x3xf32>
@@ -175,7 +241,29 @@ plan.program @conv2d_c3 {
 
 // -----
 
-plan.program @conv2d_c4 {
+plan.program @conv2d_input_gradient_c3 {
+  %dy = plan.argument "dy" input : memref<1x8x8x32xf32>
+  %w = plan.argument "w" parameter : memref<32x8x3x3xf32>
+  %dx = plan.argument "dx" output : memref<1x8x8x16xf32>
+  // expected-error@+1 {{expects a 32 x 16 x kh x kw filter and equal batches}}
+  plan.conv2d_input_gradient nhwc %dy : memref<1x8x8x32xf32>, %w : memref<32x8x3x3xf32> into %dx : memref<1x8x8x16xf32>
+    strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 1
+}
+
+// -----
+
+plan.program @conv2d_filter_gradient_c3 {
+  %x = plan.argument "x" input : memref<1x8x8x16xf32>
+  %dy = plan.argument "dy" input : memref<1x8x8x32xf32>
+  %dw = plan.argument "dw" output : memref<32x8x3x3xf32>
+  // expected-error@+1 {{expects a 32 x 16 x kh x kw filter and equal batches}}
+  plan.conv2d_filter_gradient nhwc %x : memref<1x8x8x16xf32>, %dy : memref<1x8x8x32xf32> into %dw : memref<32x8x3x3xf32>
+    strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 1
+}
+
+// -----
+
+plan.program @conv2d_input_gradient_c4 {
   %x = plan.argument "x" input : memref<1x8x8x16xf32>
   %w = plan.argument "w" parameter : memref<32x16x3x3xf32>
   %y = plan.argument "y" output : memref<1x8x8x32xf32>
@@ -186,7 +274,18 @@ plan.program @conv2d_c4 {
 
 // -----
 
-plan.program @conv2d_c4_reach {
+plan.program @conv2d_c4 {
+  %x = plan.argument "x" input : memref<1x8x8x16xf32>
+  %w = plan.argument "w" parameter : memref<32x16x3x3xf32>
+  %y = plan.argument "y" output : memref<1x8x8x32xf32>
+  // expected-error@+1 {{expects output height 6, but got 8}}
+  plan.conv2d nhwc %x : memref<1x8x8x16xf32>, %w : memref<32x16x3x3xf32> into %y : memref<1x8x8x32xf32>
+    strides [1, 1] pads [0, 1, 0, 1] dilations [1, 1] groups 1
+}
+
+// -----
+
+plan.program @conv2d_filter_gradient_c4 {
   %x = plan.argument "x" input : memref<1x8x8x16xf32>
   %w = plan.argument "w" parameter : memref<32x16x3x3xf32>
   %y = plan.argument "y" output : memref<1x8x8x32xf32>

@@ -46,6 +46,7 @@ ROWS = {
     "max_pool": F.max_pool2d(image, 3, 2, 1, ceil_mode=True),
     "avg_pool": F.avg_pool2d(image, (2, 3)),
     "global_avg_pool": image.mean((2, 3)),
+    "adaptive_avg_pool": F.adaptive_avg_pool2d(image, (3, 4)),
     "flatten": image.flatten(2),
     "split": torch.cat(image.chunk(2, 1)[::-1], 1),
     "slice": image[:, 1:4:2],

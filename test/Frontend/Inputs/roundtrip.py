@@ -1,4 +1,7 @@
-"""Every architecture file under a folder survives print -> parse -> print, and bytecode: roundtrip.py FOLDER."""
+"""Every architecture file and module under a folder survives print -> parse -> print, and bytecode.
+
+roundtrip.py FOLDER
+"""
 
 import pathlib
 import subprocess
@@ -13,7 +16,8 @@ def opt(args, data=None):
 
 
 # Files in a folder `lib` hold blocks alone: others import them.
-files = [path for path in sorted(pathlib.Path(sys.argv[1]).rglob("*.esp")) if path.parent.name != "lib"]
+files = [path for path in sorted(pathlib.Path(sys.argv[1]).rglob("*"))
+         if path.suffix in (".esp", ".mlir") and path.parent.name != "lib"]
 for path in files:
     text = opt([str(path), "--mlir-print-debuginfo"])
     for form in (["--emit-bytecode"], ["--mlir-print-debuginfo"]):

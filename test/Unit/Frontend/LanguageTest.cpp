@@ -95,8 +95,18 @@ TEST(Language, Extents) {
 TEST(Language, ListsAreTakenApart) {
   expectValue("if true { a, b = [1, 2]; (c, d) = (3, 4); for i, j in [(5, 6)] { a = a + i + j }; [a, b, c, d] }",
               "[12, 2, 3, 4]");
+  expectValue("if true { a, (b, (c, d)) = (1, [2, (3, 4)]); (a, b) = (b, a); [a, b, c, d] }", "[2, 1, 3, 4]");
+  expectValue("if true { s = 0; for i, (j, k) in enumerate([(1, 2), (3, 4)]) { s = s * 10 + i * j * k }; s }", "12");
   expectValue("sum([1, 2.5])", "3.5");
   expectValue("shape(sum([x, x, x]))", "[N, 3, H, W]");
+}
+
+/// Several extents may be symbolic where all but one are the input's.
+TEST(Language, ReshapesKeepSymbolicExtents) {
+  expectValue("shape(reshape(x, [N, 3, H * W]))", "[N, 3, H*W]");
+  expectValue("shape(flatten(x, start = 2))", "[N, 3, H*W]");
+  expectValue("shape(reshape(x, [W, H, 3, N]))", "[W, H, 3, N]");
+  expectValue("shape(reshape(x, [N, -1]))", "[N, 3*H*W]");
 }
 
 TEST(Language, LinesContinueWithOperators) {

@@ -43,6 +43,7 @@ constexpr Row rows[] = {
     {"max_pool", "max_pool(image, 3, stride = 2, pad = 1, ceil_mode = true)"},
     {"avg_pool", "avg_pool(image, (2, 3))"},
     {"global_avg_pool", "global_avg_pool(image)"},
+    {"adaptive_avg_pool", "adaptive_avg_pool(image, (3, 4))"},
     {"flatten", "flatten(image, start = 2)"},
     {"split", "concat(reversed(split(image, 2)), axis = 1)"},
     {"slice", "slice(image, axis = 1, start = 1, end = 4, stride = 2)"},

@@ -18,7 +18,7 @@ static DialectRegistry makeRegistry() {
   return registry;
 }
 
-integration::LoadedNet::LoadedNet(const Net &net, ImageSize size)
+integration::LoadedNet::LoadedNet(const Net &net)
     : name(net.name), classes(net.classes), context(makeRegistry(), MLIRContext::Threading::DISABLED) {
   context.loadAllAvailableDialects();
   SourceMgrDiagnosticHandler handler(sources, &context);
@@ -26,11 +26,7 @@ integration::LoadedNet::LoadedNet(const Net &net, ImageSize size)
   auto file = llvm::MemoryBuffer::getFile(path);
   if (!file)
     return;
-  // Gradients at 224 would take minutes in the reference evaluator.
-  std::string text = (*file)->getBuffer().str();
-  if (size_t at = text.find("224, 224"); size == ImageSize::Open && at != std::string::npos)
-    text.replace(at, 8, "H, W");
-  sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBufferCopy(text, path), llvm::SMLoc());
+  sources.AddNewSourceBuffer(std::move(*file), llvm::SMLoc());
   ArchitectureOptions options;
   options.losses = {"cross_entropy"};
   module = parseArchitecture(sources, &context, options);
@@ -45,6 +41,7 @@ TrainingOptions integration::LoadedNet::trainingOptions(const golden::Golden &go
   options.network = name;
   options.loss = name + ".cross_entropy";
   options.float64 = true;
+  // Gradients at 224 would take minutes in the reference evaluator.
   std::string size = std::to_string(golden.size);
   options.sizes = {"N=" + std::to_string(golden.batch), "H=" + size, "W=" + size};
   return options;

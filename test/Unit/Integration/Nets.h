@@ -21,11 +21,9 @@ struct Net {
 inline constexpr Net nets[] = {{"cifar_resnet20", "examples/zoo", 10}, {"mobilenet_v2", "examples/zoo", 1000}};
 inline constexpr Net smallConv = {"small_conv", "test/Unit/Integration", 10};
 
-enum class ImageSize { Open, OfTheFile };
-
 /// A network with cross-entropy as its loss and its dropout off.
 struct LoadedNet {
-  explicit LoadedNet(const Net &net, ImageSize size = ImageSize::Open);
+  explicit LoadedNet(const Net &net);
 
   /// Training in float64 with the batch and image size of a golden.
   TrainingOptions trainingOptions(const golden::Golden &golden) const;

@@ -6,6 +6,7 @@
 #include "mlir/Interfaces/FunctionImplementation.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 using namespace espalier::cg;
@@ -43,6 +44,12 @@ std::string GraphOp::getArgumentName(unsigned index) {
   return "arg" + std::to_string(index);
 }
 
+std::optional<int64_t> GraphOp::getDefaultSize(StringRef size) {
+  auto defaults = (*this)->getAttrOfType<DictionaryAttr>(getDefaultSizesAttrName());
+  auto number = defaults ? defaults.getAs<IntegerAttr>(size) : IntegerAttr();
+  return number ? std::optional<int64_t>(number.getInt()) : std::nullopt;
+}
+
 ShapeContext GraphOp::getShapeContext(bool strict) {
   ShapeContext shapes(getOperationName(), getLoc(), strict);
   for (BlockArgument argument : getArguments()) {
@@ -58,11 +65,31 @@ ShapeContext GraphOp::getShapeContext(bool strict) {
   return shapes;
 }
 
+static LogicalResult verifyDefaultSizes(GraphOp graph, const llvm::StringSet<> &symbols) {
+  Attribute attribute = graph->getAttr(GraphOp::getDefaultSizesAttrName());
+  if (!attribute)
+    return success();
+  auto defaults = dyn_cast<DictionaryAttr>(attribute);
+  if (!defaults) // graph_c4
+    return graph.emitOpError("expects 'cg.default_sizes' to map sizes to numbers, but got ") << attribute;
+  for (NamedAttribute entry : defaults) {
+    if (!symbols.contains(entry.getName())) // graph_c4
+      return graph.emitOpError("expects 'cg.default_sizes' to hold sizes that 'cg.dims' names, but got ")
+             << entry.getName();
+    auto number = dyn_cast<IntegerAttr>(entry.getValue());
+    if (!number || !number.getType().isSignlessInteger(64) || number.getInt() < 1) // graph_c4
+      return graph.emitOpError("expects the default of size ")
+             << entry.getName() << " to be an i64 number of at least 1, but got " << entry.getValue();
+  }
+  return success();
+}
+
 LogicalResult GraphOp::verify() {
   for (auto [types, what] : {std::pair(getArgumentTypes(), "arguments"), std::pair(getResultTypes(), "results")})
     for (Type type : types)
       if (!isa<RankedTensorType>(type)) // graph_c1
         return emitOpError("expects ranked tensors as ") << what << ", but got " << type;
+  llvm::StringSet<> symbols;
   for (unsigned i = 0; i < getNumArguments(); ++i) {
     Attribute attribute = getArgAttr(i, getDimsAttrName());
     if (!attribute)
@@ -80,9 +107,11 @@ LogicalResult GraphOp::verify() {
       if (!matches) // graph_c2
         return emitOpError("expects 'cg.dims' of argument ")
                << i << " to name the extents of " << type << ", but got " << entry;
+      if (ShapedType::isDynamic(extent))
+        symbols.insert(name.getValue());
     }
   }
-  return success();
+  return verifyDefaultSizes(*this, symbols);
 }
 
 /// The kind of storage that a path names and its type, wherever the op holds them.

@@ -74,7 +74,7 @@ static LogicalResult checkCotangent(Adaptor adaptor, const TensorShape &input, c
   TensorShape expected;
   if (failed(inferConvolution(adaptor, input, filter, shapes, expected)))
     return failure();
-  return checkCotangentShape(expected, cotangent, shapes);
+  return checkSameShape("a cotangent", expected, cotangent, shapes);
 }
 
 LogicalResult Conv2dOp::inferShapes(Adaptor adaptor, ShapeContext &shapes, SmallVectorImpl<TensorShape> &results) {

@@ -35,13 +35,8 @@ LogicalResult GatherOp::inferShapes(Adaptor adaptor, ShapeContext &shapes, Small
 LogicalResult ScatterAddOp::inferShapes(Adaptor adaptor, ShapeContext &shapes, SmallVectorImpl<TensorShape> &results) {
   const TensorShape &input = shapes[adaptor.getInput()], &updates = shapes[adaptor.getUpdates()];
   FailureOr<TensorShape> gathered = gatherShape(adaptor.getAxis(), input, shapes[adaptor.getIndices()], shapes);
-  if (failed(gathered))
+  if (failed(gathered) || failed(checkSameShape("updates", *gathered, updates, shapes))) // scatter_add_c2
     return failure();
-  bool fits = updates.elementType == gathered->elementType && updates.rank() == gathered->rank();
-  for (int64_t dim = 0; fits && dim < updates.rank(); ++dim)
-    fits = !shapes.conflict(updates.dims[dim], gathered->dims[dim]);
-  if (!fits) // scatter_add_c2
-    return shapes.error("expects updates like ", *gathered, ", but got ", updates);
   results.push_back(input);
   return success();
 }

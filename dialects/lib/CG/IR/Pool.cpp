@@ -53,7 +53,7 @@ template <typename Adaptor>
 static LogicalResult inferPoolGradient(Adaptor adaptor, ShapeContext &shapes, SmallVectorImpl<TensorShape> &results) {
   TensorShape input = shapes[adaptor.getInput()], pooled;
   if (failed(inferPool(adaptor, input, shapes, pooled)) ||
-      failed(checkCotangentShape(pooled, shapes[adaptor.getCotangent()], shapes)))
+      failed(checkSameShape("a cotangent", pooled, shapes[adaptor.getCotangent()], shapes)))
     return failure();
   results.push_back(std::move(input));
   return success();
@@ -73,10 +73,18 @@ LogicalResult AvgPool2dGradientOp::inferShapes(Adaptor adaptor, ShapeContext &sh
                                                SmallVectorImpl<TensorShape> &results) {
   return inferPoolGradient(adaptor, shapes, results); // avg_pool2d_gradient_c1
 }
+LogicalResult MaxPool2dSelectOp::inferShapes(Adaptor adaptor, ShapeContext &shapes,
+                                             SmallVectorImpl<TensorShape> &results) {
+  const TensorShape &input = shapes[adaptor.getInput()];
+  if (failed(checkSameShape("values", input, shapes[adaptor.getValues()], shapes))) // max_pool2d_select_c1
+    return failure();
+  return inferPool(adaptor, input, shapes, results.emplace_back()); // max_pool2d_select_c2
+}
 
 WindowAttrs MaxPool2dOp::getWindow() { return readWindow(*this); }
 WindowAttrs AvgPool2dOp::getWindow() { return readWindow(*this); }
 WindowAttrs MaxPool2dGradientOp::getWindow() { return readWindow(*this); }
+WindowAttrs MaxPool2dSelectOp::getWindow() { return readWindow(*this); }
 WindowAttrs AvgPool2dGradientOp::getWindow() { return readWindow(*this); }
 
 //===----------------------------------------------------------------------===//
@@ -101,6 +109,11 @@ OpCost AvgPool2dOp::getCost(ShapeContext &shapes) {
 OpCost MaxPool2dGradientOp::getCost(ShapeContext &shapes) {
   OpCost cost = movementCost(*this, shapes);
   cost.flops = windowFlops(shapes[getCotangent()], getKernel());
+  return cost;
+}
+OpCost MaxPool2dSelectOp::getCost(ShapeContext &shapes) {
+  OpCost cost = movementCost(*this, shapes);
+  cost.flops = windowFlops(shapes[getResult()], getKernel());
   return cost;
 }
 OpCost AvgPool2dGradientOp::getCost(ShapeContext &shapes) {
@@ -180,6 +193,16 @@ LogicalResult MaxPool2dGradientOp::evaluate(ArrayRef<const ReferenceTensor *> op
   return success();
 }
 
+LogicalResult MaxPool2dSelectOp::evaluate(ArrayRef<const ReferenceTensor *> operands,
+                                          MutableArrayRef<ReferenceTensor> results) {
+  const ReferenceTensor &values = *operands[0], &input = *operands[1];
+  forEachWindow(input.shape(), results[0].shape(), getKernel(), getWindow(), [&](const PoolWindow &window) {
+    if (std::optional<int64_t> best = findMaximum(window, input.data))
+      results[0].data[window.output] = values.data[*best];
+  });
+  return success();
+}
+
 LogicalResult AvgPool2dOp::evaluate(ArrayRef<const ReferenceTensor *> operands,
                                     MutableArrayRef<ReferenceTensor> results) {
   forEachWindow(operands[0]->shape(), results[0].shape(), getKernel(), getWindow(), [&](const PoolWindow &window) {
@@ -206,11 +229,29 @@ LogicalResult AvgPool2dGradientOp::evaluate(ArrayRef<const ReferenceTensor *> op
 bool AvgPool2dOp::isLinearIn(unsigned) { return true; }
 bool AvgPool2dGradientOp::isLinearIn(unsigned operandIndex) { return operandIndex == 0; }
 bool MaxPool2dGradientOp::isLinearIn(unsigned operandIndex) { return operandIndex == 0; }
+bool MaxPool2dSelectOp::isLinearIn(unsigned operandIndex) { return operandIndex == 0; }
 
 LogicalResult MaxPool2dOp::buildVjp(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool>,
                                     MutableArrayRef<Value> gradients) {
   gradients[0] = MaxPool2dGradientOp::create(builder, getLoc(), cotangents[0], getInput(), getKernelAttr(),
                                              getStridesAttr(), getPadsAttr(), getCeilModeAttr());
+  return success();
+}
+
+// Each of the two is linear in its first operand, with the other as its transpose; the input only decides which places
+// count.
+LogicalResult MaxPool2dGradientOp::buildVjp(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool> needed,
+                                            MutableArrayRef<Value> gradients) {
+  if (needed[0])
+    gradients[0] = MaxPool2dSelectOp::create(builder, getLoc(), cotangents[0], getInput(), getKernelAttr(),
+                                             getStridesAttr(), getPadsAttr(), getCeilModeAttr());
+  return success();
+}
+LogicalResult MaxPool2dSelectOp::buildVjp(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool> needed,
+                                          MutableArrayRef<Value> gradients) {
+  if (needed[0])
+    gradients[0] = MaxPool2dGradientOp::create(builder, getLoc(), cotangents[0], getInput(), getKernelAttr(),
+                                               getStridesAttr(), getPadsAttr(), getCeilModeAttr());
   return success();
 }
 

@@ -11,32 +11,44 @@ using namespace espalier::cg;
 // Shapes
 //===----------------------------------------------------------------------===//
 
+/// Does an entry of `shape` stand for an extent of the input?
+static bool isPlace(int64_t entry) { return entry < -1; }
+
 LogicalResult ReshapeOp::inferShapes(Adaptor adaptor, ShapeContext &shapes, SmallVectorImpl<TensorShape> &results) {
   const TensorShape &input = shapes[adaptor.getInput()];
   ArrayRef<int64_t> shape = adaptor.getShape();
-  int64_t open = llvm::count(shape, -1);
-  bool entriesFit = llvm::all_of(shape, [](int64_t entry) { return entry >= -1; });
-  if (!entriesFit || open > 1 || (open == 1 && llvm::is_contained(shape, 0))) // reshape_c1
-    return shapes.error("expects 'shape' to hold extents and at most one -1, with no 0 beside it, but got ",
-                        listText(shape));
+  auto misfit = [&] { // reshape_c1
+    return shapes.error("expects 'shape' to hold extents, places -2 - i of the dimensions of ", input,
+                        " and at most one -1, with no 0 beside it, but got ", listText(shape));
+  };
   TensorShape result{input.elementType, {}};
-  DimExpr elements = input.elements(), known(1);
+  SmallVector<DimExpr, 4> rest = input.dims; // extents that no place stands for
+  DimExpr known(1);                          // product of the entries that are neither places nor -1
   for (int64_t entry : shape) {
-    result.dims.push_back(entry);
-    if (entry != -1)
-      known *= DimExpr(entry);
+    if (!isPlace(entry)) {
+      result.dims.push_back(entry);
+      known *= entry == -1 ? DimExpr(1) : DimExpr(entry);
+      continue;
+    }
+    int64_t dim = -2 - entry;
+    if (dim >= input.rank() || llvm::count(shape, entry) > 1)
+      return misfit();
+    result.dims.push_back(input.dims[dim]);
+    rest[dim] = DimExpr(1);
   }
-  DimExpr total = known;
-  if (open == 1) {
+  DimExpr elements = DimExpr::product(rest);
+  if (const auto *open = llvm::find(shape, -1); open != shape.end()) {
+    if (llvm::count(shape, -1) > 1 || llvm::is_contained(result.dims, DimExpr(0)))
+      return misfit();
     // Divisibility of symbolic extents shows when they have numbers: floor then is exact.
-    std::optional<DimExpr> rest = DimExpr::exactQuotient(elements, known);
-    if (!rest)
-      rest = DimExpr::floorDiv(elements, known.getConstant().value_or(0));
-    total = known * *rest;
-    result.dims[llvm::find(shape, -1) - shape.begin()] = *rest;
+    std::optional<DimExpr> quotient = DimExpr::exactQuotient(elements, known);
+    if (!quotient)
+      quotient = DimExpr::floorDiv(elements, known.getConstant().value_or(0));
+    known *= *quotient;
+    result.dims[open - shape.begin()] = *quotient;
   }
-  if (shapes.conflict(elements, total)) // reshape_c2
-    return shapes.error("expects 'shape' to keep the ", elements, " elements of ", input, ", but got ",
+  if (shapes.conflict(elements, known)) // reshape_c2
+    return shapes.error("expects 'shape' to keep the ", input.elements(), " elements of ", input, ", but got ",
                         listText(shape));
   results.push_back(std::move(result));
   return success();
@@ -111,7 +123,7 @@ OpFoldResult ReshapeOp::fold(FoldAdaptor adaptor) {
     source = reshape.getInput();
   else if (auto reshapeLike = getInput().getDefiningOp<ReshapeLikeOp>())
     source = reshapeLike.getInput();
-  if (!source)
+  if (!source || llvm::any_of(getShape(), isPlace))
     return {};
   getInputMutable().assign(source);
   return getResult();

@@ -50,7 +50,8 @@ LogicalResult SliceGradientOp::inferShapes(Adaptor adaptor, ShapeContext &shapes
                                            SmallVectorImpl<TensorShape> &results) {
   const TensorShape &like = shapes[adaptor.getLike()];
   FailureOr<TensorShape> slice = sliceShape(adaptor, like, shapes);
-  if (failed(slice) || failed(checkCotangentShape(*slice, shapes[adaptor.getCotangent()], shapes))) // slice_gradient_c1
+  if (failed(slice) ||
+      failed(checkSameShape("a cotangent", *slice, shapes[adaptor.getCotangent()], shapes))) // slice_gradient_c1
     return failure();
   results.push_back(like);
   return success();

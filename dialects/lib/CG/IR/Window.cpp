@@ -39,10 +39,10 @@ LogicalResult espalier::cg::checkEntries(StringRef name, std::optional<ArrayRef<
   return shapes.error("expects '", name, "' to be ", size, " integers of at least ", minimum, ", but got [", text, "]");
 }
 
-LogicalResult espalier::cg::checkCotangentShape(const TensorShape &expected, const TensorShape &cotangent,
-                                                ShapeContext &shapes) {
-  bool equal = expected.elementType == cotangent.elementType && expected.rank() == cotangent.rank() &&
-               llvm::none_of(llvm::zip_equal(expected.dims, cotangent.dims),
+LogicalResult espalier::cg::checkSameShape(StringRef what, const TensorShape &expected, const TensorShape &actual,
+                                           ShapeContext &shapes) {
+  bool equal = expected.elementType == actual.elementType && expected.rank() == actual.rank() &&
+               llvm::none_of(llvm::zip_equal(expected.dims, actual.dims),
                              [&](const auto &pair) { return shapes.conflict(std::get<0>(pair), std::get<1>(pair)); });
-  return equal ? success() : shapes.error("expects a cotangent like ", expected, ", but got ", cotangent);
+  return equal ? success() : shapes.error("expects ", what, " like ", expected, ", but got ", actual);
 }

@@ -41,9 +41,9 @@ std::optional<int64_t> espalier::plan::getByteSize(MemRefType type) {
 
 LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t extent,
                                  std::optional<int64_t> grain) {
-  if (extent < 1) // kernel_k1
+  if (extent < 1) // kernel_c1
     return emitError() << "'plan.kernel' attribute expects a positive extent, but got " << extent;
-  if (grain && (*grain < 1 || *grain > extent)) // kernel_k1
+  if (grain && (*grain < 1 || *grain > extent)) // kernel_c1
     return emitError() << "'plan.kernel' attribute expects a grain in [1, " << extent << "], but got " << *grain;
   return success();
 }
@@ -70,12 +70,12 @@ LogicalResult PlanDialect::verifyOperationAttribute(Operation *op, NamedAttribut
 
   ArrayRef<Type> inputs = func.getArgumentTypes();
   if (func.getNumResults() != 0 || inputs.size() < 2 || !inputs.back().isIndex() ||
-      !inputs[inputs.size() - 2].isIndex()) // kernel_k2
+      !inputs[inputs.size() - 2].isIndex()) // kernel_c2
     return op->emitOpError("expects a kernel to have no results and two last arguments of type 'index', but got ")
            << func.getFunctionType();
   for (auto [index, input] : llvm::enumerate(inputs.drop_back(2))) {
     auto type = dyn_cast<MemRefType>(input);
-    if (!type || !type.hasStaticShape() || !type.getLayout().isIdentity() || type.getMemorySpace()) // kernel_k3
+    if (!type || !type.hasStaticShape() || !type.getLayout().isIdentity() || type.getMemorySpace()) // kernel_c3
       return op->emitOpError("expects argument #")
              << index << " of a kernel to be a memref of static shape and identity layout, but got " << input;
   }

@@ -31,22 +31,26 @@ template <typename ConvOp>
 static LogicalResult verifyConv2D(ConvOp op, MemRefType input, MemRefType filter, MemRefType output) {
   ArrayRef<int64_t> strides = op.getStrides(), dilations = op.getDilations(), pads = op.getPads();
   auto isPositive = [](int64_t value) { return value > 0; };
+  // conv2d_c1, conv2d_input_gradient_c1, conv2d_filter_gradient_c1
   if (strides.size() != 2 || dilations.size() != 2 || pads.size() != 4 || !llvm::all_of(strides, isPositive) ||
-      !llvm::all_of(dilations, isPositive) || llvm::any_of(pads, [](int64_t pad) { return pad < 0; })) // conv2d_c1
+      !llvm::all_of(dilations, isPositive) || llvm::any_of(pads, [](int64_t pad) { return pad < 0; }))
     return op.emitOpError("expects 2 positive strides, 2 positive dilations and 4 pads, but got [")
            << strides << "], [" << dilations << "] and [" << pads << "]";
-  if (input.getRank() != 4 || filter.getRank() != 4 || output.getRank() != 4) // conv2d_c2
+  // conv2d_c2, conv2d_input_gradient_c2, conv2d_filter_gradient_c2
+  if (input.getRank() != 4 || filter.getRank() != 4 || output.getRank() != 4)
     return op.emitOpError("expects images and filter of rank 4, but got ") << input << ", " << filter << ", " << output;
 
   bool isNHWC = op.getLayout() == ImageLayout::NHWC;
   unsigned channelDim = isNHWC ? 3 : 1, heightDim = isNHWC ? 1 : 2;
   int64_t groups = op.getGroups();
   int64_t inputChannels = input.getDimSize(channelDim), outputChannels = output.getDimSize(channelDim);
-  if (inputChannels % groups != 0 || outputChannels % groups != 0) // conv2d_c2
+  // conv2d_c2, conv2d_input_gradient_c2, conv2d_filter_gradient_c2
+  if (inputChannels % groups != 0 || outputChannels % groups != 0)
     return op.emitOpError("expects groups (")
            << groups << ") to divide the channels, but got " << inputChannels << " and " << outputChannels;
+  // conv2d_c3, conv2d_input_gradient_c3, conv2d_filter_gradient_c3
   if (filter.getDimSize(0) != outputChannels || filter.getDimSize(1) != inputChannels / groups ||
-      input.getDimSize(0) != output.getDimSize(0)) // conv2d_c3
+      input.getDimSize(0) != output.getDimSize(0))
     return op.emitOpError("expects a ") << outputChannels << " x " << inputChannels / groups
                                         << " x kh x kw filter and equal batches, but got " << input << ", " << filter
                                         << ", " << output;
@@ -59,7 +63,8 @@ static LogicalResult verifyConv2D(ConvOp op, MemRefType input, MemRefType filter
       padded = llvm::checkedAdd(*padded, extent);
     int64_t expected = reach && padded && *reach < *padded ? (*padded - *reach - 1) / strides[dim] + 1 : 0;
     int64_t actual = output.getDimSize(heightDim + dim);
-    if (expected < 1 || expected != actual) // conv2d_c4
+    // conv2d_c4, conv2d_input_gradient_c4, conv2d_filter_gradient_c4
+    if (expected < 1 || expected != actual)
       return op.emitOpError("expects output ") << (dim ? "width " : "height ") << expected << ", but got " << actual;
   }
   return success();

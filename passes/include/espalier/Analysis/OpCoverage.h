@@ -4,6 +4,7 @@
 #define ESPALIER_ANALYSIS_OPCOVERAGE_H
 
 #include "mlir/IR/OperationSupport.h"
+#include "llvm/Support/Error.h"
 
 #include <functional>
 #include <string>
@@ -11,11 +12,16 @@
 
 namespace espalier::cg {
 
-/// One question that a pass may ask of an op, and whether an op can answer it.
+/// One question that a pass may ask of an op, and whether an op can answer it; or one kind of test, and whether an op
+/// has it. A column "X test" concerns the ops that answer question X alone, if there is a column X.
 struct OpCoverageColumn {
   std::string title;
   std::function<bool(mlir::RegisteredOperationName)> covers;
 };
+
+/// Columns for kinds of tests, in the order of their first mention. Each line of `text` is `KIND: OP`, the op without
+/// its dialect: `gradient test: conv2d`. An error names a line of another form.
+llvm::Expected<std::vector<OpCoverageColumn>> parseOpTests(llvm::StringRef text);
 
 /// Writes a Markdown table of every op of the `cg` dialect against the dialect's interfaces and `more` columns,
 /// followed by the reasons for its empty cells. `context` has the dialect loaded.

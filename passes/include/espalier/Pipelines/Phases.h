@@ -10,11 +10,13 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 
 namespace espalier {
 
 /// What a module is on its way, see docs/architecture.md. A module says it in the attribute `cg.phase`; one without is
-/// at `Input`.
+/// at `Input`. Beside it stand `cg.target`, the processor that code is to be made for, and `cg.bindings`, the numbers
+/// that symbolic sizes were given.
 enum class Phase { Input, Step, Fused, Kernels, LLVM };
 
 llvm::StringRef getName(Phase phase);
@@ -29,11 +31,16 @@ mlir::FailureOr<Phase> getPhase(mlir::ModuleOp module);
 /// Says which phase a module is at.
 void setPhase(mlir::ModuleOp module, Phase phase);
 
+/// The processor that a module says it is compiled for; empty where it says none.
+llvm::StringRef getTarget(mlir::ModuleOp module);
+
 struct PhaseOptions {
   /// The passes from `Input` to `Step`: what the module becomes (inference, evaluation, training) is decided there.
   std::function<void(mlir::OpPassManager &)> toStep;
   /// What the phases `fused` and `kernels` are made with.
   FusedOptions kernels;
+  /// The processor that code is to be made for, as in `--cpu`; empty keeps what the module says.
+  std::string target;
 };
 
 /// Takes a module from the phase it is in to `target`. Calls `reached`, if given, with the module at each phase on the

@@ -20,6 +20,8 @@ struct InferenceOptions {
   /// The graph that becomes the program; every other graph is dropped.
   std::string network;
   SizeBindings sizes;
+  /// Sizes that `sizes` leaves open take their default, if they have one.
+  bool bindDefaults = true;
   bool float64 = false;
 };
 
@@ -28,6 +30,8 @@ struct TrainingOptions {
   std::string loss;
   std::vector<std::string> metrics;
   SizeBindings sizes;
+  /// Sizes that `sizes` leaves open take their default, if they have one.
+  bool bindDefaults = true;
   bool float64 = false;
   cg::ApplyOptimizerOptions optimizer;
   /// Largest joint norm of the gradients.

@@ -22,6 +22,9 @@ inline constexpr llvm::StringLiteral tiedAttrName = "cg.tied";
 /// The module path an op was written in, such as "layer1.0.conv1"; for reports alone.
 inline constexpr llvm::StringLiteral scopeAttrName = "cg.scope";
 
+/// Of a module: the numbers that its graphs' symbolic sizes were given.
+inline constexpr llvm::StringLiteral bindingsAttrName = "cg.bindings";
+
 #define GEN_PASS_DECL
 #include "espalier/Transforms/StepPasses.h.inc"
 

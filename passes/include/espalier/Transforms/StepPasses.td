@@ -8,10 +8,13 @@ include "mlir/Pass/PassBase.td"
 def BindSizes : Pass<"cg-bind-sizes", "::mlir::ModuleOp"> {
   let summary = "Give symbolic sizes a number";
   let description = [{
-    Replaces each size named in `sizes` in the signature of every graph and infers all types anew. Fails where a graph
-    does not fit the numbers.
+    Replaces each size named in `sizes` in the signature of every graph and infers all types anew. With `use-defaults`,
+    sizes that are not named take the number that the graph's `cg.default_sizes` gives them. Fails where a graph does
+    not fit the numbers. The module notes the sizes that were bound in its attribute `cg.bindings`, but one to which the
+    defaults of two graphs give different numbers.
   }];
-  let options = [ListOption<"sizes", "sizes", "std::string", "Bindings, each NAME=NUMBER">];
+  let options = [ListOption<"sizes", "sizes", "std::string", "Bindings, each NAME=NUMBER">,
+                 Option<"useDefaults", "use-defaults", "bool", "false", "Bind the other sizes to their defaults">];
 }
 
 def KeepGraph : Pass<"cg-keep-graph", "::mlir::ModuleOp"> {

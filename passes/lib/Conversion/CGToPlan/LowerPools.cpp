@@ -93,6 +93,22 @@ Value foldWindow(KernelBuilder &b, const PoolGeometry &geometry, Value row, Valu
   })[0];
 }
 
+/// The taps of a window in row-major order, unrolled when they are few.
+SmallVector<Value> foldTaps(KernelBuilder &b, const PoolGeometry &geometry, ArrayRef<Value> initial,
+                            function_ref<SmallVector<Value>(Value, Value, ValueRange)> body) {
+  SmallVector<Value> carried(initial);
+  if (geometry.kernel[0] * geometry.kernel[1] <= maxUnrolledTaps) {
+    for (int64_t i = 0; i < geometry.kernel[0]; ++i)
+      for (int64_t j = 0; j < geometry.kernel[1]; ++j)
+        carried = body(b.index(i), b.index(j), carried);
+    return carried;
+  }
+  return b.forLoop(b.index(0), b.index(geometry.kernel[0]), carried, [&](Value i, ValueRange carried) {
+    return b.forLoop(b.index(0), b.index(geometry.kernel[1]), carried,
+                     [&](Value j, ValueRange carried) { return body(i, j, carried); });
+  });
+}
+
 struct LowerMaxPool final : IndexedLoweringOpInterface::ExternalModel<LowerMaxPool, MaxPool2dOp> {
   Value emitElement(Operation *op, KernelBuilder &b, ValueRange position) const {
     auto pool = cast<MaxPool2dOp>(op);
@@ -236,20 +252,83 @@ struct LowerMaxPoolGradient final
       return SmallVector<Value>();
     });
   }
+};
 
-  /// The taps of a window in row-major order, unrolled when they are few.
-  static SmallVector<Value> foldTaps(KernelBuilder &b, const PoolGeometry &geometry, ArrayRef<Value> initial,
-                                     function_ref<SmallVector<Value>(Value, Value, ValueRange)> body) {
-    SmallVector<Value> carried(initial);
-    if (geometry.kernel[0] * geometry.kernel[1] <= maxUnrolledTaps) {
-      for (int64_t i = 0; i < geometry.kernel[0]; ++i)
-        for (int64_t j = 0; j < geometry.kernel[1]; ++j)
-          carried = body(b.index(i), b.index(j), carried);
-      return carried;
-    }
-    return b.forLoop(b.index(0), b.index(geometry.kernel[0]), carried, [&](Value i, ValueRange carried) {
-      return b.forLoop(b.index(0), b.index(geometry.kernel[1]), carried,
-                       [&](Value j, ValueRange carried) { return body(i, j, carried); });
+struct LowerMaxPoolSelect final : IndexedLoweringOpInterface::ExternalModel<LowerMaxPoolSelect, MaxPool2dSelectOp> {
+  Value emitElement(Operation *op, KernelBuilder &b, ValueRange position) const {
+    auto select = cast<MaxPool2dSelectOp>(op);
+    PoolGeometry geometry(select, select.getInput().getType(), select.getType());
+    Type type = select.getType().getElementType();
+    Value none = b.create<arith::ConstantOp>(b.getBoolAttr(false)),
+          some = b.create<arith::ConstantOp>(b.getBoolAttr(true));
+    // The maximum so far, whether there is one, and the element at its place.
+    SmallVector<Value> initial{b.number(type, -std::numeric_limits<double>::infinity()), none, b.number(type, 0.0)};
+    return foldTaps(b, geometry, initial, [&](Value i, Value j, ValueRange best) {
+      Value row = geometry.inputIndex(b, 0, position[2], i), column = geometry.inputIndex(b, 1, position[3], j);
+      Value inside = b.both(geometry.isInside(b, 0, row), geometry.isInside(b, 1, column));
+      SmallVector<Value> place{position[0], position[1], geometry.clampInside(b, 0, row),
+                               geometry.clampInside(b, 1, column)};
+      Value element = b.loadOperand(1, place);
+      // The first tap inside wins even if it is -inf.
+      Value isFirst = b.compare(arith::CmpIPredicate::eq, best[1], none);
+      Value wins = b.both(inside, b.create<arith::OrIOp>(isFirst, b.isLarger(element, best[0])));
+      return SmallVector<Value>{b.select(wins, element, best[0]), b.select(wins, some, best[1]),
+                                b.select(wins, b.loadOperand(0, place), best[2])};
+    })[2];
+  }
+};
+
+/// The windows of an adaptive pool along one dimension. Window `index` of `count` over `extent` elements reaches from
+/// floor(index * extent / count) to ceil((index + 1) * extent / count); and the windows that cover element `index` of
+/// `extent` are those of the same formula with `count` and `extent` exchanged.
+struct AdaptiveWindow {
+  Value begin, end;
+
+  AdaptiveWindow(KernelBuilder &b, Value index, int64_t count, int64_t extent)
+      : begin(b.div(b.mul(index, extent), count)), end(b.div(b.add(b.mul(b.add(index, 1), extent), count - 1), count)) {
+  }
+
+  /// Its number of elements, as a float.
+  Value size(KernelBuilder &b, Type type) const {
+    return b.create<arith::SIToFPOp>(type, b.create<arith::IndexCastOp>(b.getI64Type(), b.sub(end, begin)));
+  }
+
+  /// Sums `term(row, column)` over two of them.
+  static Value sum(KernelBuilder &b, Type type, const AdaptiveWindow &rows, const AdaptiveWindow &columns,
+                   function_ref<Value(Value, Value)> term) {
+    return b.forLoop(rows.begin, rows.end, b.number(type, 0.0), [&](Value row, ValueRange sum) {
+      return b.forLoop(columns.begin, columns.end, sum, [&](Value column, ValueRange sum) {
+        return SmallVector<Value>{b.create<arith::AddFOp>(sum[0], term(row, column))};
+      });
+    })[0];
+  }
+};
+
+struct LowerAdaptivePool final : IndexedLoweringOpInterface::ExternalModel<LowerAdaptivePool, AdaptiveAvgPool2dOp> {
+  Value emitElement(Operation *op, KernelBuilder &b, ValueRange position) const {
+    auto pool = cast<AdaptiveAvgPool2dOp>(op);
+    ArrayRef<int64_t> image = getShape(pool.getInput()), pooled = getShape(pool.getResult());
+    Type type = pool.getType().getElementType();
+    AdaptiveWindow rows(b, position[2], pooled[2], image[2]), columns(b, position[3], pooled[3], image[3]);
+    Value sum = AdaptiveWindow::sum(b, type, rows, columns, [&](Value row, Value column) {
+      return b.loadOperand(0, {position[0], position[1], row, column});
+    });
+    return b.create<arith::DivFOp>(sum, b.create<arith::MulFOp>(rows.size(b, type), columns.size(b, type)));
+  }
+};
+
+struct LowerAdaptivePoolGradient final
+    : IndexedLoweringOpInterface::ExternalModel<LowerAdaptivePoolGradient, AdaptiveAvgPool2dGradientOp> {
+  Value emitElement(Operation *op, KernelBuilder &b, ValueRange position) const {
+    auto gradient = cast<AdaptiveAvgPool2dGradientOp>(op);
+    ArrayRef<int64_t> image = getShape(gradient.getResult()), pooled = getShape(gradient.getCotangent());
+    Type type = gradient.getType().getElementType();
+    AdaptiveWindow rows(b, position[2], image[2], pooled[2]), columns(b, position[3], image[3], pooled[3]);
+    return AdaptiveWindow::sum(b, type, rows, columns, [&](Value row, Value column) -> Value {
+      Value rowSize = AdaptiveWindow(b, row, pooled[2], image[2]).size(b, type);
+      Value columnSize = AdaptiveWindow(b, column, pooled[3], image[3]).size(b, type);
+      return b.create<arith::DivFOp>(b.loadOperand(0, {position[0], position[1], row, column}),
+                                     b.create<arith::MulFOp>(rowSize, columnSize));
     });
   }
 };
@@ -259,6 +338,9 @@ struct LowerMaxPoolGradient final
 void espalier::cg::attachPoolModels(MLIRContext *context) {
   MaxPool2dOp::attachInterface<LowerMaxPool>(*context);
   MaxPool2dGradientOp::attachInterface<LowerMaxPoolGradient>(*context);
+  MaxPool2dSelectOp::attachInterface<LowerMaxPoolSelect>(*context);
   AvgPool2dOp::attachInterface<LowerAvgPool>(*context);
   AvgPool2dGradientOp::attachInterface<LowerAvgPoolGradient>(*context);
+  AdaptiveAvgPool2dOp::attachInterface<LowerAdaptivePool>(*context);
+  AdaptiveAvgPool2dGradientOp::attachInterface<LowerAdaptivePoolGradient>(*context);
 }

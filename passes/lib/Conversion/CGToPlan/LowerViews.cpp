@@ -39,8 +39,6 @@ struct Box {
   SmallVector<int64_t> start, extent, stride;
 };
 
-ArrayRef<int64_t> getShape(Value value) { return cast<RankedTensorType>(value.getType()).getShape(); }
-
 /// The parallel dimension of box kernels: the outermost that is not 1.
 int64_t getOuterDim(ArrayRef<int64_t> shape, ArrayRef<int64_t> order) {
   for (int64_t dim : order)

@@ -7,6 +7,11 @@
 
 namespace espalier::cg {
 
+/// The shape of a tensor.
+inline llvm::ArrayRef<int64_t> getShape(mlir::Value value) {
+  return llvm::cast<mlir::RankedTensorType>(value.getType()).getShape();
+}
+
 void attachPointwiseModels(mlir::MLIRContext *context);
 void attachViewModels(mlir::MLIRContext *context);
 void attachSourceModels(mlir::MLIRContext *context);

@@ -139,6 +139,10 @@ private:
       results = {e.reshape(reshape.getInput(), getTensorType(reshape.getResult()).getShape())};
     } else if (auto reshape = dyn_cast<ReshapeOp>(op)) {
       results = {e.reshape(reshape.getInput(), getTensorType(reshape.getResult()).getShape())};
+    } else if (auto gradient = dyn_cast<ConcatGradientOp>(op)) {
+      auto [start, end] = *gradient.getSliceBounds(); // extents are static
+      results = {SliceOp::create(builder, op.getLoc(), gradient.getCotangent(), gradient.getAxis(), start, end,
+                                 /*stride=*/1)};
     } else if (auto extent = dyn_cast<ExtentOp>(op)) {
       results = {e.number(extent.getResult(), countElements(getTensorType(extent.getInput()), extent.getAxes()))};
     } else if (auto matmul = dyn_cast<MatmulOp>(op)) {
@@ -162,7 +166,8 @@ private:
 
   /// Operands whose extents alone are read.
   static SmallVector<OpOperand *, 1> findShapeOperands(Operation &op) {
-    if (isa<BroadcastLikeOp, SliceGradientOp, AvgPool2dGradientOp, RandomUniformOp, RandomNormalOp>(op))
+    if (isa<BroadcastLikeOp, SliceGradientOp, AvgPool2dGradientOp, AdaptiveAvgPool2dGradientOp, RandomUniformOp,
+            RandomNormalOp>(op))
       return {&op.getOpOperand(1)};
     if (isa<Conv2dInputGradientOp, Conv2dFilterGradientOp>(op))
       return {&op.getOpOperand(2)};

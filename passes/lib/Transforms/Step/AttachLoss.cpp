@@ -43,6 +43,8 @@ private:
 
     OpBuilder builder = OpBuilder::atBlockEnd(getOperation().getBody());
     auto step = GraphOp::create(builder, net->getLoc(), StringRef(result), builder.getFunctionType({}, {}));
+    if (Attribute defaults = (*net)->getAttr(GraphOp::getDefaultSizesAttrName()))
+      step->setAttr(GraphOp::getDefaultSizesAttrName(), defaults);
     Block &body = step.getBody().front();
     builder.setInsertionPointToEnd(&body);
 

@@ -4,6 +4,8 @@
 
 #include "llvm/ADT/StringMap.h"
 
+#include <map>
+
 using namespace mlir;
 using namespace espalier::cg;
 
@@ -52,9 +54,26 @@ struct BindSizes final : espalier::cg::impl::BindSizesBase<BindSizes> {
     for (GraphOp graph : getOperation().getOps<GraphOp>())
       if (failed(bind(graph, numbers)))
         return signalPassFailure();
+    record();
   }
 
-  static LogicalResult bind(GraphOp graph, const llvm::StringMap<int64_t> &numbers) {
+  /// Notes in the module which sizes were bound, beside those that were before.
+  void record() {
+    NamedAttrList all(getOperation()->getAttrOfType<DictionaryAttr>(bindingsAttrName));
+    for (const auto &[name, number] : bound)
+      if (number)
+        all.set(name, Builder(&getContext()).getI64IntegerAttr(*number));
+    if (!all.empty())
+      getOperation()->setAttr(bindingsAttrName, all.getDictionary(&getContext()));
+    bound.clear();
+  }
+
+  LogicalResult bind(GraphOp graph, const llvm::StringMap<int64_t> &numbers) {
+    auto numberOf = [&](StringRef size) -> std::optional<int64_t> {
+      if (auto number = numbers.find(size); number != numbers.end())
+        return number->second;
+      return useDefaults ? graph.getDefaultSize(size) : std::nullopt;
+    };
     bool changed = false;
     for (BlockArgument argument : graph.getArguments()) {
       auto dims = graph.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), GraphOp::getDimsAttrName());
@@ -64,17 +83,40 @@ struct BindSizes final : espalier::cg::impl::BindSizesBase<BindSizes> {
       SmallVector<int64_t> extents(type.getShape());
       SmallVector<Attribute> names(dims.getValue());
       for (auto [extent, name] : llvm::zip_equal(extents, names)) {
-        auto number = numbers.find(cast<StringAttr>(name).getValue());
-        if (number == numbers.end())
+        std::optional<int64_t> number = numberOf(cast<StringAttr>(name).getValue());
+        if (!number)
           continue;
-        extent = number->second;
+        extent = *number;
+        StringRef size = cast<StringAttr>(name).getValue();
+        auto [entry, isNew] = bound.try_emplace(size.str(), *number);
+        if (!isNew && entry->second != number)
+          entry->second = std::nullopt;
         name = StringAttr::get(graph.getContext(), std::to_string(extent));
         changed = true;
       }
       argument.setType(type.clone(extents));
       graph.setArgAttr(argument.getArgNumber(), GraphOp::getDimsAttrName(), ArrayAttr::get(graph.getContext(), names));
     }
+    dropDefaults(graph, numberOf);
     return changed ? inferTypesAnew(graph) : success();
   }
+
+  /// Sizes that have a number need no default.
+  static void dropDefaults(GraphOp graph, llvm::function_ref<std::optional<int64_t>(StringRef)> numberOf) {
+    auto defaults = graph->getAttrOfType<DictionaryAttr>(GraphOp::getDefaultSizesAttrName());
+    if (!defaults)
+      return;
+    NamedAttrList open;
+    for (NamedAttribute entry : defaults)
+      if (!numberOf(entry.getName()))
+        open.append(entry);
+    if (open.empty())
+      graph->removeAttr(GraphOp::getDefaultSizesAttrName());
+    else
+      graph->setAttr(GraphOp::getDefaultSizesAttrName(), open.getDictionary(graph.getContext()));
+  }
+
+  /// Sizes bound by this run; without a number where the defaults of two graphs differ.
+  std::map<std::string, std::optional<int64_t>> bound;
 };
 } // namespace

@@ -233,6 +233,9 @@ static OpCase reshape(CaseSource &source) {
   if (!target.empty() && source.flip() && !llvm::is_contained(target, 0))
     target[source.pick(0, static_cast<int64_t>(target.size()) - 1)] = -1;
   OpCase result{{source.uniform(shape, -1, 1, source.numberType())}, {}, {}};
+  for (auto [dim, extent] : llvm::enumerate(shape))
+    if (auto *entry = llvm::find(target, extent); entry != target.end() && source.flip())
+      *entry = -2 - static_cast<int64_t>(dim);
   source.set(result, "shape", target);
   return result;
 }
@@ -289,14 +292,20 @@ static OpCase concat(CaseSource &source) {
   Type type = source.numberType();
   OpCase result;
   int64_t axis = source.pick(0, static_cast<int64_t>(shape.size()) - 1), count = source.pick(1, 4);
-  int64_t unknown = source.pick(0, count - 1); // the derivative wants all joined extents but one
   for (int64_t i = 0; i < count; ++i) {
     shape[axis] = source.pick(0, 3);
     result.operands.push_back(source.uniform(shape, -1, 1, type));
-    if (i != unknown)
-      result.known.emplace_back(i, axis);
   }
   source.set(result, "axis", axis);
+  return result;
+}
+
+static OpCase concatGradient(CaseSource &source) {
+  OpCase result = concat(source);
+  source.set(result, "index", source.pick(0, static_cast<int64_t>(result.operands.size()) - 1));
+  ReferenceTensor cotangent =
+      source.uniform(source.resultShape("concat", result), -1, 1, result.operands[0].type.getElementType());
+  result.operands.insert(result.operands.begin(), std::move(cotangent));
   return result;
 }
 
@@ -407,6 +416,28 @@ static CaseGenerator poolGradient(StringRef forward) {
   };
 }
 
+static OpCase maxPoolSelect(CaseSource &source) {
+  OpCase result = pool(source);
+  result.operands.insert(result.operands.begin(), source.uniform(result.operands[0].shape(), -1, 1));
+  return result;
+}
+
+static OpCase adaptivePool(CaseSource &source) {
+  OpCase result{
+      {source.uniform({source.pick(0, 2), source.pick(0, 2), source.pick(1, 7), source.pick(1, 7)}, -1, 1)}, {}, {}};
+  source.set(result, "extents", {source.pick(1, 5), source.pick(1, 5)});
+  return result;
+}
+
+static OpCase adaptivePoolGradient(CaseSource &source) {
+  OpCase result = adaptivePool(source);
+  result.operands.insert(result.operands.begin(),
+                         source.uniform(source.resultShape("adaptive_avg_pool2d", result), -1, 1));
+  result.attributes.clear();
+  result.known = {{0, 2}, {0, 3}};
+  return result;
+}
+
 //===----------------------------------------------------------------------===//
 // Tables
 //===----------------------------------------------------------------------===//
@@ -450,6 +481,7 @@ const std::map<std::string, CaseGenerator> &espalier::cg::test::caseGenerators()
       {"slice_gradient", sliceGradient},
       {"pad", pad},
       {"concat", concat},
+      {"concat_gradient", concatGradient},
       {"gather", gather},
       {"scatter_add", scatterAdd},
       {"reduce_sum",
@@ -483,7 +515,10 @@ const std::map<std::string, CaseGenerator> &espalier::cg::test::caseGenerators()
       {"max_pool2d", pool},
       {"avg_pool2d", pool},
       {"max_pool2d_gradient", poolGradient("max_pool2d")},
+      {"max_pool2d_select", maxPoolSelect},
       {"avg_pool2d_gradient", poolGradient("avg_pool2d")},
+      {"adaptive_avg_pool2d", adaptivePool},
+      {"adaptive_avg_pool2d_gradient", adaptivePoolGradient},
   };
   return generators;
 }

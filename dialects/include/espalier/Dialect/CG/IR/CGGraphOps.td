@@ -14,14 +14,16 @@ def CG_GraphOp : CG_Op<"graph", [IsolatedFromAbove, FunctionOpInterface, SingleB
   let description = [{
     A function over ranked tensors whose body is one block of `cg` ops, ended by `cg.return`. The argument attribute
     `cg.name` names an argument for people and files; `cg.dims` names its extents: one string for each, a symbol or a
-    number.
+    number. The graph attribute `cg.default_sizes` says which number a symbol has where nobody asks for another one.
 
     C1. Arguments and results are ranked tensors.
     C2. `cg.dims`, when present, has one entry for each extent, numbers where the type is static.
     C3. A path names one parameter or state: ops with equal paths have equal types.
+    C4. `cg.default_sizes`, when present, gives i64 numbers >= 1 to symbols that `cg.dims` of some argument names.
 
     ```mlir
-    cg.graph @net(%x: tensor<?x4xf32> {cg.name = "x", cg.dims = ["N", "4"]}) -> tensor<?x2xf32> {
+    cg.graph @net(%x: tensor<?x4xf32> {cg.name = "x", cg.dims = ["N", "4"]}) -> tensor<?x2xf32>
+        attributes {cg.default_sizes = {N = 1 : i64}} {
       %w = cg.parameter "fc.weight" : tensor<2x4xf32> init #cg.kaiming_normal<fan_in, 1.0 : f64>
       %y = cg.matmul %x, %w transpose_b : tensor<?x4xf32>, tensor<2x4xf32>
       cg.return %y : tensor<?x2xf32>
@@ -44,8 +46,12 @@ def CG_GraphOp : CG_Op<"graph", [IsolatedFromAbove, FunctionOpInterface, SingleB
     /// Names of an argument's extents and of the argument itself.
     static ::llvm::StringRef getDimsAttrName() { return "cg.dims"; }
     static ::llvm::StringRef getNameAttrName() { return "cg.name"; }
+    /// Numbers of symbols that nobody binds.
+    static ::llvm::StringRef getDefaultSizesAttrName() { return "cg.default_sizes"; }
     /// The name of argument `index`: `cg.name`, or `arg<index>`.
     ::std::string getArgumentName(unsigned index);
+    /// The number that the symbol `size` has where nobody asks for another one.
+    ::std::optional<int64_t> getDefaultSize(::llvm::StringRef size);
     /// A context that knows the symbolic shape of each argument.
     ::espalier::cg::ShapeContext getShapeContext(bool strict = false);
   }];

@@ -5,6 +5,14 @@
 
 include "espalier/Dialect/CG/IR/CGBase.td"
 
+/// An op with a sliding window.
+class CG_WindowOp<string mnemonic, list<Trait> traits = []> : CG_ValueOp<mnemonic, traits> {
+  let extraClassDeclaration = shapeFunction # [{
+    /// How the window slides, with defaults for the attributes that are absent.
+    ::espalier::cg::WindowAttrs getWindow();
+  }];
+}
+
 //===----------------------------------------------------------------------===//
 // Convolution and matrix product
 //===----------------------------------------------------------------------===//
@@ -12,14 +20,7 @@ include "espalier/Dialect/CG/IR/CGBase.td"
 defvar CG_ConvAttrs = (ins OptionalAttr<DenseI64ArrayAttr>:$strides, OptionalAttr<DenseI64ArrayAttr>:$pads,
                            OptionalAttr<DenseI64ArrayAttr>:$dilations, OptionalAttr<I64Attr>:$groups);
 
-class CG_ConvLikeOp<string mnemonic, list<Trait> traits = []> : CG_ValueOp<mnemonic, traits> {
-  let extraClassDeclaration = shapeFunction # [{
-    /// Strides, pads {top, left, bottom, right}, dilations and groups, with defaults for what is absent.
-    ::espalier::cg::WindowAttrs getWindow();
-  }];
-}
-
-def CG_Conv2dOp : CG_ConvLikeOp<"conv2d", [CG_Differentiable, CG_Linear]> {
+def CG_Conv2dOp : CG_WindowOp<"conv2d", [CG_Differentiable, CG_Linear]> {
   let summary = "2-D convolution (correlation), NCHW input and OIHW filter, no bias";
   let description = [{
     Absent `strides` and `dilations` mean 1, absent `pads` mean 0, absent `groups` means 1. `pads` are top, left,
@@ -42,7 +43,7 @@ def CG_Conv2dOp : CG_ConvLikeOp<"conv2d", [CG_Differentiable, CG_Linear]> {
     attr-dict `:` type($input) `,` type($filter)
   }];
 }
-def CG_Conv2dInputGradientOp : CG_ConvLikeOp<"conv2d_input_gradient", [CG_Differentiable, CG_Linear]> {
+def CG_Conv2dInputGradientOp : CG_WindowOp<"conv2d_input_gradient", [CG_Differentiable, CG_Linear]> {
   let summary = "cotangent of `cg.conv2d`'s input (the transposed convolution)";
   let description = [{
     `like` gives the extents of the result; its values are not read.
@@ -61,7 +62,7 @@ def CG_Conv2dInputGradientOp : CG_ConvLikeOp<"conv2d_input_gradient", [CG_Differ
     (`groups` $groups^)? attr-dict `:` type($cotangent) `,` type($filter) `,` type($like)
   }];
 }
-def CG_Conv2dFilterGradientOp : CG_ConvLikeOp<"conv2d_filter_gradient", [CG_Differentiable, CG_Linear]> {
+def CG_Conv2dFilterGradientOp : CG_WindowOp<"conv2d_filter_gradient", [CG_Differentiable, CG_Linear]> {
   let summary = "cotangent of `cg.conv2d`'s filter";
   let description = [{
     `like` gives the extents of the result; its values are not read.
@@ -196,26 +197,20 @@ def CG_DropoutOp : CG_ValueOp<"dropout"> {
 defvar CG_PoolAttrs = (ins DenseI64ArrayAttr:$kernel, OptionalAttr<DenseI64ArrayAttr>:$strides,
                            OptionalAttr<DenseI64ArrayAttr>:$pads, UnitAttr:$ceil_mode);
 
-class CG_PoolOp<string mnemonic, list<Trait> traits> : CG_ValueOp<mnemonic, traits> {
+class CG_PoolOp<string mnemonic, list<Trait> traits> : CG_WindowOp<mnemonic, traits> {
   let arguments = !con((ins CG_FloatTensorOfRank<4>:$input), CG_PoolAttrs);
   let results = (outs CG_FloatTensorOfRank<4>:$result);
   let assemblyFormat = [{
     $input `kernel` $kernel (`strides` $strides^)? (`pads` $pads^)? (`ceil_mode` $ceil_mode^)? attr-dict
     `:` type($input)
   }];
-  let extraClassDeclaration = shapeFunction # [{
-    ::espalier::cg::WindowAttrs getWindow();
-  }];
 }
-class CG_PoolGradientOp<string mnemonic, list<Trait> traits = []> : CG_ValueOp<mnemonic, traits> {
+class CG_PoolGradientOp<string mnemonic, list<Trait> traits> : CG_WindowOp<mnemonic, traits> {
   let arguments = !con((ins CG_FloatTensorOfRank<4>:$cotangent, CG_FloatTensorOfRank<4>:$input), CG_PoolAttrs);
   let results = (outs CG_FloatTensorOfRank<4>:$result);
   let assemblyFormat = [{
     $cotangent `,` $input `kernel` $kernel (`strides` $strides^)? (`pads` $pads^)? (`ceil_mode` $ceil_mode^)? attr-dict
     `:` type($cotangent) `,` type($input)
-  }];
-  let extraClassDeclaration = shapeFunction # [{
-    ::espalier::cg::WindowAttrs getWindow();
   }];
 }
 
@@ -233,14 +228,36 @@ def CG_MaxPool2dOp : CG_PoolOp<"max_pool2d", [CG_Differentiable]> {
     ```
   }];
 }
-def CG_MaxPool2dGradientOp : CG_PoolGradientOp<"max_pool2d_gradient", [CG_Linear]> {
+def CG_MaxPool2dGradientOp : CG_PoolGradientOp<"max_pool2d_gradient", [CG_Differentiable, CG_Linear]> {
   let summary = "cotangent of `cg.max_pool2d`: goes to the first maximum of each window, in row-major order";
   let description = [{
+    Which maximum wins does not change with `input` but where elements are equal: its derivative there is taken as 0.
+
     C1. `cotangent` has the shape that pooling `input` gives.
 
     ```mlir
     %dx = cg.max_pool2d_gradient %dy, %x kernel [2, 2] : tensor<1x64x16x16xf32>, tensor<1x64x32x32xf32>
     ```
+  }];
+}
+def CG_MaxPool2dSelectOp : CG_WindowOp<"max_pool2d_select", [CG_Differentiable, CG_Linear]> {
+  let summary = "elements of one tensor at the places where `cg.max_pool2d` finds the maxima of another";
+  let description = [{
+    The transpose of `cg.max_pool2d_gradient`, which second derivatives need. The first maximum of a window counts, in
+    row-major order; a window of padding alone gives 0.
+
+    C1. `values` has the type of `input`.
+    C2. The attributes fit `input` as those of `cg.max_pool2d` do.
+
+    ```mlir
+    %y = cg.max_pool2d_select %v, %x kernel [2, 2] : tensor<1x64x32x32xf32>, tensor<1x64x32x32xf32>
+    ```
+  }];
+  let arguments = !con((ins CG_FloatTensorOfRank<4>:$values, CG_FloatTensorOfRank<4>:$input), CG_PoolAttrs);
+  let results = (outs CG_FloatTensorOfRank<4>:$result);
+  let assemblyFormat = [{
+    $values `,` $input `kernel` $kernel (`strides` $strides^)? (`pads` $pads^)? (`ceil_mode` $ceil_mode^)? attr-dict
+    `:` type($values) `,` type($input)
   }];
 }
 def CG_AvgPool2dOp : CG_PoolOp<"avg_pool2d", [CG_Differentiable, CG_Linear]> {
@@ -268,6 +285,40 @@ def CG_AvgPool2dGradientOp : CG_PoolGradientOp<"avg_pool2d_gradient", [CG_Differ
     %dx = cg.avg_pool2d_gradient %dy, %x kernel [2, 2] : tensor<1x64x16x16xf32>, tensor<1x64x32x32xf32>
     ```
   }];
+}
+def CG_AdaptiveAvgPool2dOp : CG_ValueOp<"adaptive_avg_pool2d", [CG_Differentiable, CG_Linear]> {
+  let summary = "mean over as many windows as asked for, whatever the extents of the image, NCHW";
+  let description = [{
+    Along a dimension of extent e, window i of n reaches from floor(i * e / n) to ceil((i + 1) * e / n), as in PyTorch.
+    So windows cover the image and may overlap or repeat; where n divides e they are those of a plain pool.
+
+    C1. `extents` has two entries >= 1.
+    C2. The image has rows and columns.
+
+    ```mlir
+    %y = cg.adaptive_avg_pool2d %x extents [7, 7] : tensor<1x512x9x8xf32>
+    ```
+  }];
+  let arguments = (ins CG_FloatTensorOfRank<4>:$input, DenseI64ArrayAttr:$extents);
+  let results = (outs CG_FloatTensorOfRank<4>:$result);
+  let assemblyFormat = "$input `extents` $extents attr-dict `:` type($input)";
+  let hasFolder = 1;
+}
+def CG_AdaptiveAvgPool2dGradientOp : CG_ValueOp<"adaptive_avg_pool2d_gradient", [CG_Differentiable, CG_Linear]> {
+  let summary = "cotangent of `cg.adaptive_avg_pool2d`: spread evenly over each window";
+  let description = [{
+    Only the extents of `input` are read.
+
+    C1. `cotangent` has the batch, channels and element type of `input`, and rows and columns of known number.
+    C2. The image has rows and columns.
+
+    ```mlir
+    %dx = cg.adaptive_avg_pool2d_gradient %dy, %x : tensor<1x512x7x7xf32>, tensor<1x512x9x8xf32>
+    ```
+  }];
+  let arguments = (ins CG_FloatTensorOfRank<4>:$cotangent, CG_FloatTensorOfRank<4>:$input);
+  let results = (outs CG_FloatTensorOfRank<4>:$result);
+  let assemblyFormat = "$cotangent `,` $input attr-dict `:` type($cotangent) `,` type($input)";
 }
 
 #endif // ESPALIER_DIALECT_CG_IR_CGNNOPS_TD

@@ -77,13 +77,14 @@ def CG_RandomNormalOp : CG_RandomOp<"random_normal"> {
 def CG_ReshapeOp : CG_ValueOp<"reshape", [CG_Differentiable, CG_Linear]> {
   let summary = "same elements in row-major order, other extents";
   let description = [{
-    One entry of `shape` may be -1: it takes what is left.
+    One entry of `shape` may be -1: it takes what is left. An entry -2 - i is the extent of the input's dimension i,
+    so that several extents may be symbolic.
 
-    C1. Entries are >= -1, with at most one -1, and no 0 beside it.
+    C1. Entries are >= -1, or -2 - i for dimensions i, each at most once. One at most is -1, and then no extent is 0.
     C2. The number of elements stays.
 
     ```mlir
-    %y = cg.reshape %x {shape = array<i64: -1, 400>} : tensor<8x16x5x5xf32>
+    %y = cg.reshape %x {shape = array<i64: -2, 16, -1>} : tensor<?x16x?x?xf32>
     ```
   }];
   let arguments = (ins CG_Tensor:$input, DenseI64ArrayAttr:$shape);
@@ -197,6 +198,30 @@ def CG_ConcatOp : CG_ValueOp<"concat", [CG_Differentiable]> {
   let arguments = (ins Variadic<CG_Tensor>:$inputs, I64Attr:$axis);
   let results = (outs CG_Tensor:$result);
   let assemblyFormat = "$inputs attr-dict `:` type($inputs)";
+}
+def CG_ConcatGradientOp : CG_ValueOp<"concat_gradient", [CG_Differentiable, CG_Linear]> {
+  let summary = "cotangent of one input of `cg.concat`: the part of `cotangent` that stands in its place";
+  let description = [{
+    `inputs` are those that were joined, the one in question at `index`. Only their extents are read, so that the place
+    is known even where several of them are symbolic. Where it is a number, the op is a `cg.slice`.
+
+    C1. `index` names an input.
+    C2. `cotangent` has the shape that joining `inputs` along `axis` gives.
+
+    ```mlir
+    %da = cg.concat_gradient %dy, %a, %b {axis = 0 : i64, index = 1 : i64}
+      : tensor<?x5xf32>, tensor<?x5xf32>, tensor<?x5xf32>
+    ```
+  }];
+  let arguments = (ins CG_Tensor:$cotangent, Variadic<CG_Tensor>:$inputs, I64Attr:$axis, I64Attr:$index);
+  let results = (outs CG_Tensor:$result);
+  let assemblyFormat = "$cotangent `,` $inputs attr-dict `:` type($cotangent) `,` type($inputs)";
+  let extraClassDeclaration = shapeFunction # [{
+    /// The `start` and `end` of a `cg.slice` of the cotangent that is the result; nothing while extents on either side
+    /// are unknown.
+    ::std::optional<::std::pair<int64_t, int64_t>> getSliceBounds();
+  }];
+  let hasCanonicalizeMethod = 1;
 }
 def CG_GatherOp : CG_ValueOp<"gather", [CG_Differentiable, CG_Linear]> {
   let summary = "takes slices at `indices` along one dimension, as NumPy's take";

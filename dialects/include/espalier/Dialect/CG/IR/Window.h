@@ -34,9 +34,9 @@ struct WindowAttrs {
 mlir::LogicalResult checkEntries(llvm::StringRef name, std::optional<llvm::ArrayRef<int64_t>> entries, size_t size,
                                  int64_t minimum, ShapeContext &shapes);
 
-/// Checks that the cotangent of an op's result has the shape `expected`, which the op gives that result.
-mlir::LogicalResult checkCotangentShape(const TensorShape &expected, const TensorShape &cotangent,
-                                        ShapeContext &shapes);
+/// Checks that `actual`, which messages call `what` ("a cotangent"), has the shape and element type `expected`.
+mlir::LogicalResult checkSameShape(llvm::StringRef what, const TensorShape &expected, const TensorShape &actual,
+                                   ShapeContext &shapes);
 
 } // namespace espalier::cg
 

@@ -85,9 +85,9 @@ def Plan_KernelAttr : AttrDef<PlanDialect, "Kernel"> {
     is the number of iterations that one call receives; otherwise it follows from the bytes that the kernel touches,
     so that it never depends on the number of threads.
 
-    K1. `extent` is positive; `grain`, when present, is in `[1, extent]`.
-    K2. The function has no results, and its last two arguments are `begin` and `end`, of type `index`.
-    K3. All other arguments are memrefs of static shape, identity layout and default memory space.
+    C1. `extent` is positive; `grain`, when present, is in `[1, extent]`.
+    C2. The function has no results, and its last two arguments are `begin` and `end`, of type `index`.
+    C3. All other arguments are memrefs of static shape, identity layout and default memory space.
   }];
   let parameters = (ins "int64_t":$extent, OptionalParameter<"std::optional<int64_t>">:$grain);
   let assemblyFormat = "`<` struct(params) `>`";

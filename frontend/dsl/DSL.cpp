@@ -117,12 +117,12 @@ Program::Loaded *Program::open(const Loaded &importer, const Import &import) {
 /// Loads what `root` imports, depth first on an explicit stack: a file on the stack that is imported again closes a
 /// cycle.
 void Program::loadImports(Loaded &root) {
-  SmallVector<Loaded *> open_{&root};
-  while (!open_.empty() && !diags.exhausted()) {
-    Loaded *current = open_.back();
+  SmallVector<Loaded *> chain{&root};
+  while (!chain.empty() && !diags.exhausted()) {
+    Loaded *current = chain.back();
     if (current->nextImport == current->file->imports.size()) {
       current->isDone = true;
-      open_.pop_back();
+      chain.pop_back();
       continue;
     }
     const Import &import = current->file->imports[current->nextImport];
@@ -131,10 +131,10 @@ void Program::loadImports(Loaded &root) {
       ++current->nextImport;
       continue;
     }
-    auto *onStack = llvm::find(open_, target);
-    if (onStack != open_.end()) {
+    auto *onStack = llvm::find(chain, target);
+    if (onStack != chain.end()) {
       std::string through = llvm::join(
-          llvm::map_range(llvm::make_range(onStack, open_.end()),
+          llvm::map_range(llvm::make_range(onStack, chain.end()),
                           [](Loaded *file) { return "'" + llvm::sys::path::filename(file->source->name).str() + "'"; }),
           ", ");
       diags.error(current->source->locationAt(import.offset), Diag::ImportCycle, import.path, through);
@@ -142,7 +142,7 @@ void Program::loadImports(Loaded &root) {
       continue;
     }
     if (!target->isDone) {
-      open_.push_back(target);
+      chain.push_back(target);
       continue;
     }
     ++current->nextImport;

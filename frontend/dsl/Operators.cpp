@@ -224,7 +224,7 @@ Value Evaluator::extentBinary(Op op, const Value &leftValue, const Value &rightV
   case Op::FloorDiv:
   case Op::Mod:
     if (!rightValue.is(ValueKind::Int) || rightValue.intValue < 1)
-      return error(Diag::ExtentDivisor, spelling(op), left.str(), right.str());
+      return error(Diag::ExtentDivisor, spelling(op), toString(leftValue), toString(rightValue));
     result = cg::DimExpr::floorDiv(left, rightValue.intValue);
     if (op == Op::Mod)
       result = left - result * right;
@@ -235,12 +235,12 @@ Value Evaluator::extentBinary(Op op, const Value &leftValue, const Value &rightV
   case Op::Ge:
     if (std::optional<int64_t> difference = (left - right).getConstant())
       return Value::boolean(*compareOrder<int64_t>(op, *difference, 0));
-    return error(Diag::ExtentCompare, left.str(), right.str());
+    return error(Diag::ExtentCompare, toString(leftValue), toString(rightValue));
   default:
     return error(Diag::OperandTypes, spelling(op), describe(leftValue), describe(rightValue));
   }
   if (result.isOverflow())
-    return error(Diag::IntegerOverflow, spelling(op), left.str(), right.str());
+    return error(Diag::IntegerOverflow, spelling(op), toString(leftValue), toString(rightValue));
   return arena.extent(std::move(result));
 }
 

@@ -108,7 +108,7 @@ std::string espalier::dsl::toString(const Value &value) {
         return text + "...";
     }
     if (stack.empty())
-      return text;
+      return text.size() > limit ? text.substr(0, limit) + "..." : text;
     if (!isFirst)
       os << ", ";
     current = stack.back().rest.front();

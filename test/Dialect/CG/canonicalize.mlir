@@ -120,13 +120,13 @@ cg.graph @concat_gradient(%g: tensor<5xf32>, %a: tensor<2xf32>, %b: tensor<3xf32
 }
 
 // A place of the first reshape's result says nothing of its input.
-// CHECK-LABEL: @reshape_of_reshape(
+// CHECK-LABEL: @reshape_by_place(
 // CHECK-SAME:    %[[X:.+]]: tensor<?x4xf32>
 // CHECK:         %[[A:.+]] = cg.reshape %[[X]] {shape = array<i64: 2, -1>}
 // CHECK:         %[[B:.+]] = cg.reshape %[[A]] {shape = array<i64: -3, 2>}
 // CHECK:         %[[C:.+]] = cg.reshape %[[X]] {shape = array<i64: -1>}
 // CHECK:         cg.return %[[B]], %[[C]]
-cg.graph @reshape_of_reshape(%x: tensor<?x4xf32>) -> (tensor<?x2xf32>, tensor<?xf32>) {
+cg.graph @reshape_by_place(%x: tensor<?x4xf32>) -> (tensor<?x2xf32>, tensor<?xf32>) {
   %0 = cg.reshape %x {shape = array<i64: 2, -1>} : tensor<?x4xf32>
   %1 = cg.reshape %0 {shape = array<i64: -3, 2>} : tensor<2x?xf32>
   %2 = cg.reshape %0 {shape = array<i64: -1>} : tensor<2x?xf32>

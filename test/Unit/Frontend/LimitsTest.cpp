@@ -55,6 +55,11 @@ TEST(Limits, LongChainsOfOperations) {
   EXPECT_EQ(numOps(parse(arch("x" + repeat(" + x", depth)))), depth + 1);
 }
 
+TEST(Limits, DeepTargetsAreTakenApart) {
+  expectError(arch(repeat("(", depth) + "p" + repeat(",)", depth) + " = 1; x"),
+              "expects 1 values to assign to 1 names, but got int 1");
+}
+
 TEST(Limits, WideProgramsEvaluate) {
   EXPECT_EQ(numOps(parse("X = [" + repeat("1, ", depth) + "]\n" + arch("x"))), 1u);
   EXPECT_EQ(numOps(parse("X = if false { 1 }" + repeat(" else if false { 2 }", depth) + "\n" + arch("x"))), 1u);
@@ -79,6 +84,16 @@ TEST(Limits, EvaluationIsBounded) {
   expectError(arch("s = \"a\"; for i in range(100) { s = s + s }; x"), "compile-time evaluation exceeds");
   expectError(arch("l = [1]; for i in range(100) { l = [l, l] }; require(l == l, \"\"); x"),
               "compile-time evaluation exceeds");
+}
+
+/// Sizes as expressions must not grow without measure.
+TEST(Limits, ExtentsAreBounded) {
+  std::string sum = "n = A + B + C + D + E + F + G + H; for i in range(60) { n = n * n }; x";
+  expectError("arch a(x: f32[A, B, C, D, E, F, G, H]) { " + sum + " }", "'*' overflows 64-bit integers");
+  expectError(arch("n = N; for i in range(60) { n = n * n }; x"), "'*' overflows 64-bit integers");
+  expectError("arch a(x: f32[1, 1, H, 8], y: f32[1, 1, G, 8]) {\n"
+              "  for i in range(100000) { x = max_pool(concat([x, y], axis = 2), (2, 1)) }\n  x\n}",
+              "'cg.max_pool2d' op expects");
 }
 
 TEST(Limits, GraphsAreBounded) {

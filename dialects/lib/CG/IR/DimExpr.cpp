@@ -72,16 +72,21 @@ struct Polynomial {
   }
 
   static DimExpr fromAtom(Atom atom) {
+    if (atom.text.size() > DimExpr::maxAtomText)
+      return DimExpr::overflow();
     Terms terms;
     terms[{std::make_shared<const Atom>(std::move(atom))}] = 1;
     return make(std::move(terms));
   }
 
-  /// Adds `scale * coefficient` to one term; false on overflow.
+  /// Pairs of terms that one multiplication takes, at most.
+  static constexpr size_t maxPairs = 1 << 16;
+
+  /// Adds `coefficient * monomial`; false when the sum overflows or grows too large.
   static bool accumulate(Terms &terms, const Monomial &monomial, int64_t coefficient) {
     auto [it, inserted] = terms.try_emplace(monomial, coefficient);
     if (inserted)
-      return true;
+      return terms.size() <= DimExpr::maxTerms && monomial.size() <= DimExpr::maxDegree;
     if (llvm::AddOverflow(it->second, coefficient, it->second))
       return false;
     if (it->second == 0)
@@ -164,8 +169,10 @@ DimExpr operator*(const DimExpr &lhs, const DimExpr &rhs) {
     return llvm::MulOverflow(lhs.value, rhs.value, product) ? DimExpr::overflow() : DimExpr(product);
   }
   Polynomial::Terms terms;
-  const Polynomial::Terms right = Polynomial::termsOf(rhs);
-  for (const auto &[a, x] : Polynomial::termsOf(lhs)) {
+  const Polynomial::Terms left = Polynomial::termsOf(lhs), right = Polynomial::termsOf(rhs);
+  if (left.size() * right.size() > Polynomial::maxPairs)
+    return DimExpr::overflow();
+  for (const auto &[a, x] : left) {
     for (const auto &[b, y] : right) {
       int64_t coefficient;
       if (llvm::MulOverflow(x, y, coefficient))

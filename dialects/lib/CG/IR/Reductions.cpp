@@ -161,16 +161,14 @@ bool ReduceMeanOp::isLinearIn(unsigned) { return true; }
 template <typename ReductionOp> static Value keepDims(OpBuilder &builder, ReductionOp op, Value reduced) {
   if (op.getKeepDims() || op.getAxes().empty())
     return reduced;
-  auto type = cast<RankedTensorType>(op.getInput().getType());
-  SmallVector<int64_t> shape(type.getShape());
-  for (int64_t axis : op.getAxes())
-    shape[axis] = 1;
-  if (llvm::count(shape, ShapedType::kDynamic) == 0)
-    return ReshapeOp::create(builder, op.getLoc(), reduced, shape);
-  // Several unknown extents have no name in a reshape: take them from the same reduction with its dimensions kept. When
-  // sizes get numbers, the reshape becomes static and that reduction goes away.
-  Value like = ReduceSumOp::create(builder, op.getLoc(), op.getInput(), op.getAxes(), /*keep_dims=*/true);
-  return ReshapeLikeOp::create(builder, op.getLoc(), reduced, like);
+  SmallVector<int64_t> shape;
+  int64_t place = 0; // of the dimension in `reduced`
+  for (auto [dim, extent] : llvm::enumerate(op.getInput().getType().getShape())) {
+    bool isReduced = llvm::is_contained(op.getAxes(), static_cast<int64_t>(dim));
+    shape.push_back(isReduced ? 1 : ShapedType::isDynamic(extent) ? -2 - place : extent);
+    place += !isReduced;
+  }
+  return ReshapeOp::create(builder, op.getLoc(), reduced, shape);
 }
 
 LogicalResult ReduceSumOp::buildVjp(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool> needed,

@@ -8,6 +8,7 @@
 #include <random>
 
 using namespace espalier::cg;
+using llvm::ArrayRef;
 using llvm::StringRef;
 
 namespace {
@@ -169,6 +170,33 @@ TEST(DimExpr, quotientsTimesDivisorsAreDividends) {
     if (auto quotient = DimExpr::exactQuotient(a * b, b))
       ASSERT_EQ(*quotient * b, a * b) << a.str() << " and " << b.str() << " with seed " << seed;
   }
+}
+
+/// What would take exponential time and memory is an overflow early.
+TEST(DimExpr, expressionsStaySmall) {
+  DimExpr power = DimExpr::symbol("N");
+  for (size_t degree = 1; degree < DimExpr::maxDegree; degree *= 2)
+    power *= power;
+  EXPECT_FALSE(power.isOverflow());
+  EXPECT_TRUE((power * DimExpr::symbol("N")).isOverflow());
+
+  DimExpr sum;
+  for (char name : StringRef("ABCDEFGH"))
+    sum += DimExpr::symbol(StringRef(&name, 1));
+  for (int i = 0; i < 10; ++i)
+    sum *= sum;
+  EXPECT_TRUE(sum.isOverflow());
+
+  std::vector<DimExpr> symbols;
+  for (size_t i = 0; i <= DimExpr::maxTerms; ++i)
+    symbols.push_back(DimExpr::symbol("s" + std::to_string(i)));
+  EXPECT_FALSE(DimExpr::sum(ArrayRef(symbols).drop_back()).isOverflow());
+  EXPECT_TRUE(DimExpr::sum(symbols).isOverflow());
+
+  DimExpr nested = DimExpr::symbol("H");
+  for (int i = 0; i < 100000; ++i)
+    nested = DimExpr::floorDiv(nested + DimExpr::symbol(i % 2 ? "G" : "H"), 2);
+  EXPECT_TRUE(nested.isOverflow());
 }
 
 } // namespace

@@ -29,9 +29,15 @@ struct Polynomial;
 /// equal.
 ///
 /// Arithmetic is checked: a coefficient that leaves int64 makes the expression an overflow, which absorbs everything
-/// computed from it and is equal to nothing.
+/// computed from it and is equal to nothing. So does an expression that grows beyond what any network needs (`maxTerms`
+/// terms, `maxDegree` factors in one, `maxAtomText` characters in a division or maximum): a hostile program must not
+/// make time and memory explode.
 class DimExpr {
 public:
+  static constexpr size_t maxTerms = 1 << 14;
+  static constexpr size_t maxDegree = 64;
+  static constexpr size_t maxAtomText = 1 << 12;
+
   /// The constant 0.
   DimExpr() = default;
   /*implicit*/ DimExpr(int64_t value) : value(value) {}

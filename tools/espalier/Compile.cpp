@@ -75,7 +75,9 @@ rt::Status Compile::checkFlags() const {
 rt::Expected<PhaseOptions> Compile::chooseProgram(Network &net) const {
   PhaseOptions options;
   options.kernels.prepareWeights = !train;
-  options.kernels.cpu = machine.cpu;
+  // A module that was stopped on the way says for which processor.
+  llvm::StringRef recorded = getTarget(net.module());
+  options.kernels.cpu = machine.cpu == "host" && !recorded.empty() ? recorded.str() : machine.cpu;
   options.kernels.kernelTable = machine.kernelTable;
   mlir::FailureOr<Phase> phase = getPhase(net.module());
   if (failed(phase))
@@ -114,7 +116,7 @@ rt::Expected<PhaseOptions> Compile::chooseProgram(Network &net) const {
 }
 
 rt::Expected<std::string> Compile::compileToArtifact(Network &net, const PhaseOptions &options) const {
-  mlir::FailureOr<std::string> bytes = compileArtifact(net.module(), options, machine.cpu);
+  mlir::FailureOr<std::string> bytes = compileArtifact(net.module(), options, options.kernels.cpu);
   if (failed(bytes))
     return reported();
   return std::move(*bytes);

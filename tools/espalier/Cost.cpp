@@ -107,6 +107,7 @@ rt::Status Cost::run() {
     options.optimizer.kind = optimizer;
     options.optimizer.momentum = 0.9;
     options.sizes = sizes;
+    options.bindDefaults = !symbolic;
     step = priceStep(network.module(), options);
     if (failed(step))
       return reported();

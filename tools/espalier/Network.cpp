@@ -72,9 +72,12 @@ rt::Expected<SizeBindings> NetworkFlags::bindSizes(cg::GraphOp graph, bool maySt
   for (StringRef name : sizes.names) {
     if (bound.contains(name))
       continue;
-    if (name != "N")
+    std::optional<int64_t> number = graph.getDefaultSize(name);
+    if (!number && name == "N")
+      number = 1;
+    if (!number)
       return rt::usageError("size '{0}' of '{1}' has no number; give it one with --bind {0}=NUMBER", name.str(), arch);
-    result.push_back("N=1");
+    result.push_back(fmt::format("{}={}", name.str(), *number));
   }
   if (sizes.hasAnonymous)
     return rt::invalidInput("{}: '{}' has a size without a name, which no flag can give a number", file, arch);

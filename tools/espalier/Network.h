@@ -30,9 +30,10 @@ struct NetworkFlags {
   /// Whether a flag chooses an architecture or a size.
   bool areGiven() const { return !arch.empty() || !bindings.empty() || batch; }
 
-  /// The rule of all verbs: the numbers that the flags give to the symbolic sizes of `graph`, and 1 for a batch `N`
-  /// that they leave open. A usage error names a size that the graph does not have, that has two numbers or, unless
-  /// `mayStayOpen`, none; with `mayStayOpen` the batch stays open too.
+  /// The rule of all verbs: the numbers that the flags give to the symbolic sizes of `graph`; what they leave open
+  /// takes the default that the graph names, a batch `N` without one is 1. A usage error names a size that the graph
+  /// does not have, that has two numbers or, unless `mayStayOpen`, none; with `mayStayOpen` all that is not given stays
+  /// open.
   rt::Expected<SizeBindings> bindSizes(cg::GraphOp graph, bool mayStayOpen = false) const;
 };
 

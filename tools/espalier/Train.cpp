@@ -16,6 +16,7 @@
 #include "espalier/Runtime/CPU/Parallel.h"
 #include "espalier/Runtime/Core/Text.h"
 #include "espalier/Runtime/Train/TrainingRun.h"
+#include "llvm/ADT/StringExtras.h"
 
 #include <fmt/ranges.h>
 
@@ -207,6 +208,15 @@ rt::Expected<rt::Prefetcher> Train::load(const rt::Dataset &dataset, rt::View::U
 rt::Expected<SizeBindings> Train::bindSizes(cg::GraphOp graph, int64_t batch) const {
   NetworkFlags forBatch = network;
   forBatch.batch = batch;
+  // The images decide on the sizes of the first input that no flag does.
+  auto dims = graph.getArgAttrOfType<mlir::ArrayAttr>(0, cg::GraphOp::getDimsAttrName());
+  const rt::ImageShape &image = trainSet->shape();
+  for (auto [dim, extent] : {std::pair(2, image.height), std::pair(3, image.width)}) {
+    std::string name = dims && dims.size() == 4 ? llvm::cast<mlir::StringAttr>(dims[dim]).str() : "";
+    auto gives = [&](llvm::StringRef binding) { return binding.split('=').first == name; };
+    if (!name.empty() && !llvm::isDigit(name.front()) && llvm::none_of(forBatch.bindings, gives))
+      forBatch.bindings.push_back(fmt::format("{}={}", name, extent));
+  }
   return forBatch.bindSizes(graph);
 }
 

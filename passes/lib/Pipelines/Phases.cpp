@@ -71,8 +71,7 @@ LogicalResult espalier::runPhases(ModuleOp module, Phase target, const PhaseOpti
     return failure();
   if (*start > target)
     return module.emitError("is at phase '") << getName(*start) << "', which is beyond '" << getName(target) << "'";
-  if (!options.target.empty())
-    module->setAttr(targetAttrName, StringAttr::get(module.getContext(), options.target));
+  module->setAttr(targetAttrName, StringAttr::get(module.getContext(), options.kernels.cpu));
   for (Phase phase = *start;; phase = static_cast<Phase>(static_cast<int>(phase) + 1)) {
     setPhase(module, phase);
     if (reached && failed(reached(phase)))

@@ -24,6 +24,7 @@ LogicalResult ReshapeOp::inferShapes(Adaptor adaptor, ShapeContext &shapes, Smal
   TensorShape result{input.elementType, {}};
   SmallVector<DimExpr, 4> rest = input.dims; // extents that no place stands for
   DimExpr known(1);                          // product of the entries that are neither places nor -1
+  bool isEmpty = false;                      // whatever the others are
   for (int64_t entry : shape) {
     if (!isPlace(entry)) {
       result.dims.push_back(entry);
@@ -35,6 +36,7 @@ LogicalResult ReshapeOp::inferShapes(Adaptor adaptor, ShapeContext &shapes, Smal
       return misfit();
     result.dims.push_back(input.dims[dim]);
     rest[dim] = DimExpr(1);
+    isEmpty |= input.dims[dim].isConstant(0);
   }
   DimExpr elements = DimExpr::product(rest);
   if (const auto *open = llvm::find(shape, -1); open != shape.end()) {
@@ -47,7 +49,7 @@ LogicalResult ReshapeOp::inferShapes(Adaptor adaptor, ShapeContext &shapes, Smal
     known *= *quotient;
     result.dims[open - shape.begin()] = *quotient;
   }
-  if (shapes.conflict(elements, known)) // reshape_c2
+  if (!isEmpty && shapes.conflict(elements, known)) // reshape_c2
     return shapes.error("expects 'shape' to keep the ", input.elements(), " elements of ", input, ", but got ",
                         listText(shape));
   results.push_back(std::move(result));

@@ -10,13 +10,12 @@
 
 #include <functional>
 #include <optional>
-#include <string>
 
 namespace espalier {
 
 /// What a module is on its way, see docs/architecture.md. A module says it in the attribute `cg.phase`; one without is
-/// at `Input`. Beside it stand `cg.target`, the processor that code is to be made for, and `cg.bindings`, the numbers
-/// that symbolic sizes were given.
+/// at `Input`. Beside it stand `cg.target`, the processor that code is made for, and `cg.bindings`, the numbers that
+/// symbolic sizes were given.
 enum class Phase { Input, Step, Fused, Kernels, LLVM };
 
 llvm::StringRef getName(Phase phase);
@@ -39,8 +38,6 @@ struct PhaseOptions {
   std::function<void(mlir::OpPassManager &)> toStep;
   /// What the phases `fused` and `kernels` are made with.
   FusedOptions kernels;
-  /// The processor that code is to be made for, as in `--cpu`; empty keeps what the module says.
-  std::string target;
 };
 
 /// Takes a module from the phase it is in to `target`. Calls `reached`, if given, with the module at each phase on the

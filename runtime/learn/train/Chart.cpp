@@ -11,8 +11,8 @@
 using namespace espalier::rt;
 
 // Sizes in pixels.
-static constexpr double width = 760, height = 280, left = 70, right = 190, top = 36, bottom = 44;
-static constexpr double plotWidth = width - left - right, plotHeight = height - top - bottom;
+static constexpr double height = 280, left = 70, top = 36, bottom = 44;
+static constexpr double plotWidth = 500, plotHeight = height - top - bottom;
 
 /// Okabe and Ito's colours, which people with any kind of colour vision tell apart.
 static constexpr const char *colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"};
@@ -52,8 +52,8 @@ public:
     min = std::min(min, scaled(value));
     max = std::max(max, scaled(value));
   }
-  /// Widens the range to whole ticks. Called once, after all include().
-  void finish() {
+  /// Widens the range to whole ticks, `minStep` apart at least. Called once, after all include().
+  void finish(double minStep = 0) {
     if (min > max)
       min = 0, max = 1;
     if (max - min < 1e-12 * std::max(1.0, std::abs(max))) {
@@ -61,7 +61,7 @@ public:
       min -= margin;
       max += margin;
     }
-    step = logarithmic ? std::max(1.0, std::ceil((max - min) / 6)) : niceStep((max - min) / 5);
+    step = logarithmic ? std::max(1.0, std::ceil((max - min) / 6)) : std::max(minStep, niceStep((max - min) / 5));
     min = std::floor(min / step + 1e-9) * step;
     max = std::ceil(max / step - 1e-9) * step;
   }
@@ -133,7 +133,7 @@ static std::string renderChart(const Chart &chart) {
         x.include(px);
         y.include(py);
       }
-  x.finish();
+  x.finish(chart.scatter ? 0 : 1); // there is no half an epoch
   y.finish();
   std::string svg = renderAxes(chart, x, y);
   for (size_t i = 0; i < chart.series.size(); ++i) {
@@ -167,6 +167,12 @@ static std::string renderChart(const Chart &chart) {
 }
 
 std::string espalier::rt::renderSvg(const std::vector<Chart> &charts) {
+  size_t longestName = 0;
+  for (const Chart &chart : charts)
+    for (const Series &series : chart.series)
+      longestName = std::max(longestName, series.name.size());
+  // Letters of 12 pixels are 7 wide on average.
+  double width = left + plotWidth + 50 + 7 * static_cast<double>(std::clamp<size_t>(longestName, 20, 80));
   double total = height * static_cast<double>(charts.size());
   std::string svg = fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 "
                                 "{0} {1}\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#222\">\n"

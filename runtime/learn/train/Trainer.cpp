@@ -189,6 +189,8 @@ WeightsFit Trainer::compare(const TensorMap &tensors) const {
       ++fit.matching;
     }
   }
+  std::sort(fit.missing.begin(), fit.missing.end());
+  std::sort(fit.misshapen.begin(), fit.misshapen.end());
   for (const auto &[name, tensor] : tensors) {
     std::optional<PlaceId> id = programs.step.findInput(name);
     if (!id || !isStored(placeOf(programs.step, *id).role))

@@ -15,7 +15,7 @@ struct Series {
   std::vector<std::pair<double, double>> points;
 };
 
-/// One pair of axes.
+/// One pair of axes. The x axis of lines counts epochs: its ticks are whole numbers.
 struct Chart {
   std::string title;
   std::string xLabel;

@@ -265,7 +265,7 @@ class Stress:
                 break
             stops += 1
             # The start that follows damage runs to the end.
-            if way in ("cut", "flip") and any(name.endswith(".damaged") for name in os.listdir(run)):
+            if os.path.isdir(run) and any(name.endswith(".damaged") for name in os.listdir(run)):
                 break
         else:
             code, text = self.finish(self.start(run), "the last start")

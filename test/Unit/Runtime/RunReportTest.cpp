@@ -68,11 +68,11 @@ TEST_F(RunReportTest, SeedsOfOneRecipeShareARow) {
   std::vector<RunGroup> groups = groupRuns(runs);
   ASSERT_EQ(groups.size(), 3u);
   std::string report = formatReport(groups);
-  EXPECT_NE(report.find("\n| net, learning_rate 0.1, epochs 1 | 2 | 1 | 11.00 ± 1.41 | 11.00 ± 1.41 | 0.5000 ± 0.0000 "
+  EXPECT_NE(report.find("\n| net, epochs 1, learning_rate 0.1 | 2 | 1 | 11.00 ± 1.41 | 11.00 ± 1.41 | 0.5000 ± 0.0000 "
                         "| 999 | 2.50 M | 3.0 ± 0.0 |\n"),
             std::string::npos)
       << report;
-  EXPECT_NE(report.find("\n| a\\|b, learning_rate 0.2, epochs 2 | 1 | 1 of 2 | 50.00 |"), std::string::npos) << report;
+  EXPECT_NE(report.find("\n| a\\|b, epochs 2, learning_rate 0.2 | 1 | 1 of 2 | 50.00 |"), std::string::npos) << report;
 
   std::vector<Chart> charts = reportCharts(groups);
   ASSERT_EQ(charts.size(), 3u);

@@ -37,13 +37,13 @@ ErrorBuilder Diagnostics::emit(mlir::Location loc, const llvm::Twine &message) {
 }
 
 std::string espalier::dsl::didYouMean(StringRef name, llvm::ArrayRef<StringRef> candidates) {
-  // Longer names are not typing errors of anything, and the distance is quadratic.
-  if (name.size() > 64)
+  // One letter is no slip of another, longer names are not slips of anything, and the distance is quadratic.
+  if (name.size() < 2 || name.size() > 64)
     return "";
   StringRef best;
   unsigned bestDistance = ~0u;
   for (StringRef candidate : candidates) {
-    if (candidate.size() > 64)
+    if (candidate.size() > 64 || candidate == name)
       continue;
     // Swapped letters count as two edits: close nonetheless, even in short names.
     unsigned limit = std::max<unsigned>(1, name.size() / 3);

@@ -68,7 +68,7 @@ void Cost::write(llvm::raw_ostream &os, const CostReport &report, const CostRepo
   }
   llvm::json::OStream document(os, /*IndentSize=*/2);
   document.object([&] {
-    document.attribute("arch", report.graph);
+    document.attribute("arch", llvm::json::fixUTF8(report.graph));
     document.attributeObject("bindings", [&] {
       for (StringRef binding : sizes) {
         auto [symbol, number] = binding.split('=');

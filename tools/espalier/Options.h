@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include <charconv>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,17 +33,23 @@ template <typename Enum> void allowWords(CLI::Option *option, std::vector<std::p
       ""));
 }
 
-/// A check for an integer of at least 1.
-inline CLI::Validator atLeastOne() {
+/// A check for an integer from 1 to `limit`.
+inline CLI::Validator atLeastOne(int64_t limit = std::numeric_limits<int64_t>::max()) {
   return CLI::Validator(
-      [](std::string &input) {
+      [limit](std::string &input) {
         int64_t value = 0;
         auto [end, error] = std::from_chars(input.data(), input.data() + input.size(), value);
-        bool valid = error == std::errc() && end == input.data() + input.size() && value >= 1;
-        return valid ? std::string() : fmt::format("expects an integer of at least 1, but got '{}'", input);
+        if (error == std::errc() && end == input.data() + input.size() && value >= 1 && value <= limit)
+          return std::string();
+        bool isLimited = limit != std::numeric_limits<int64_t>::max();
+        return fmt::format("expects an integer {}, but got '{}'",
+                           isLimited ? fmt::format("from 1 to {}", limit) : "of at least 1", input);
       },
       "");
 }
+
+/// More threads than that are a slip, and libgomp dies of them.
+constexpr int64_t maxThreads = 1024;
 
 } // namespace espalier::tools
 

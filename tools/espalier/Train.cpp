@@ -42,6 +42,7 @@ private:
   /// Opens a part of the data set, by default that of `split`, and says how many samples were left out.
   rt::Expected<rt::Dataset> openPart(const std::string &part, rt::Split split) const;
   rt::Expected<rt::Prefetcher> load(const rt::Dataset &dataset, rt::View::Use use) const;
+  rt::Status checkClasses(cg::GraphOp graph) const;
   rt::Expected<SizeBindings> bindSizes(cg::GraphOp graph, int64_t batch) const;
   rt::Expected<rt::TrainingPrograms> compile(cg::GraphOp graph);
   rt::Expected<rt::RunIdentity> identify(cg::GraphOp graph);
@@ -203,6 +204,18 @@ rt::Expected<rt::Prefetcher> Train::load(const rt::Dataset &dataset, rt::View::U
   if (!loader)
     return loader.takeStatus();
   return rt::Prefetcher::create(std::move(*loader), static_cast<int>(recipe.dataWorkers));
+}
+
+/// A label that the network has no output for is right or wrong nowhere in the loss.
+rt::Status Train::checkClasses(cg::GraphOp graph) const {
+  auto logits = llvm::cast<mlir::RankedTensorType>(graph.getResultTypes().front());
+  if (logits.getRank() != 2 || logits.isDynamicDim(1))
+    return {};
+  for (const rt::Dataset *set : {&*trainSet, &*testSet})
+    if (static_cast<int64_t>(set->classNames().size()) > logits.getDimSize(1))
+      return rt::invalidInput("{} has {} classes, but '{}' has {} outputs", recipe.data, set->classNames().size(),
+                              graph.getSymName().str(), logits.getDimSize(1));
+  return {};
 }
 
 rt::Expected<SizeBindings> Train::bindSizes(cg::GraphOp graph, int64_t batch) const {
@@ -422,6 +435,8 @@ rt::Status Train::run() {
   rt::Expected<cg::GraphOp> graph = net.choose(network.arch);
   if (!graph)
     return graph.takeStatus();
+  if (rt::Status s = checkClasses(*graph); !s.ok())
+    return s;
   rt::Expected<SizeBindings> sizes = bindSizes(*graph, 1);
   if (!sizes)
     return sizes.takeStatus();

@@ -22,13 +22,16 @@ using namespace espalier;
 static constexpr uint32_t formatVersion = 1;
 
 /// `file:line:col` of the innermost place in a source file, or the empty string.
+/// Names and paths come from anywhere; JSON holds Unicode alone.
+static std::string toText(const Twine &bytes) { return llvm::json::fixUTF8(bytes.str()); }
+
 static std::string describeLocation(Location loc) {
   std::string result;
   loc->walk([&](Location nested) {
     auto file = dyn_cast<FileLineColLoc>(nested);
     if (!file)
       return WalkResult::advance();
-    result = (file.getFilename().getValue() + ":" + Twine(file.getLine()) + ":" + Twine(file.getColumn())).str();
+    result = toText(file.getFilename().getValue() + ":" + Twine(file.getLine()) + ":" + Twine(file.getColumn()));
     return WalkResult::interrupt();
   });
   return result;
@@ -80,14 +83,14 @@ public:
             llvm::json::Object entry = describe(row);
             entry["op"] = row->getName().stripDialect().str();
             entry["location"] = describeLocation(row.getLoc());
-            entry["scope"] = row.getScope().value_or("").str();
+            entry["scope"] = toText(row.getScope().value_or(""));
             for (auto [key, name] :
                  {std::pair("candidate", plan::candidateAttrName), std::pair("reason", plan::reasonAttrName)})
               if (auto text = row->template getAttrOfType<StringAttr>(name))
-                entry[key] = text.getValue().str();
+                entry[key] = toText(text.getValue());
             rows.push_back(std::move(entry));
           });
-    return llvm::json::Object{{"name", program.getSymName().str()},
+    return llvm::json::Object{{"name", toText(program.getSymName())},
                               {"arena_bytes", program.getArenaBytes()},
                               {"places", std::move(places)},
                               {"rows", std::move(rows)}};
@@ -104,7 +107,7 @@ private:
 
   llvm::json::Object describe(plan::ArgumentOp argument) {
     llvm::json::Object result = describeType("argument", argument.getType());
-    result["name"] = argument.getName().str();
+    result["name"] = toText(argument.getName());
     result["role"] = plan::stringifyRole(argument.getRole()).str();
     result["logical"] = toArray(argument.getLogicalShape());
     result["permutation"] = toArray(argument.getPermutationOrIdentity());
@@ -213,8 +216,8 @@ static FailureOr<std::string> writeManifest(ModuleOp module, const codegen::CPUT
     auto attribute = kernel->getAttrOfType<plan::KernelAttr>(plan::kernelAttrName);
     kernelIndex[kernel.getSymNameAttr()] = kernels.size();
     int64_t grain = attribute.getGrain() ? *attribute.getGrain() : chooseGrain(kernel, attribute.getExtent());
-    kernels.push_back(
-        llvm::json::Object{{"symbol", kernel.getSymName().str()}, {"extent", attribute.getExtent()}, {"grain", grain}});
+    kernels.push_back(llvm::json::Object{
+        {"symbol", toText(kernel.getSymName())}, {"extent", attribute.getExtent()}, {"grain", grain}});
   }
   for (auto program : module.getOps<plan::ProgramOp>())
     programs.push_back(ProgramWriter(kernelIndex).write(program));

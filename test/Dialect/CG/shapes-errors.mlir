@@ -302,3 +302,11 @@ cg.graph @concat_gradient_c2_inputs(%g: tensor<5x2xf32>, %a: tensor<2x2xf32>, %b
   %0 = cg.concat_gradient %g, %a, %b {axis = 0 : i64, index = 1 : i64} : tensor<5x2xf32>, tensor<2x2xf32>, tensor<3x1xf32>
   cg.return
 }
+
+// -----
+
+cg.graph @rank(%x: tensor<1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1xf32>) {
+  // expected-error@+1 {{'cg.relu' op expects results of at most 64 dimensions, but got 65}}
+  %0 = cg.relu %x : tensor<1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1x1xf32>
+  cg.return
+}

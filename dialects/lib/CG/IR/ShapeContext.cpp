@@ -50,7 +50,11 @@ bool ShapeContext::conflict(const DimExpr &lhs, const DimExpr &rhs) const {
 DimExpr ShapeContext::merge(const DimExpr &lhs, const DimExpr &rhs) const { return lhs.getConstant() ? lhs : rhs; }
 
 LogicalResult ShapeContext::appendTypes(ArrayRef<TensorShape> shapes, SmallVectorImpl<Type> &types) const {
+  // Code and memory for a tensor grow with its rank; no network comes near this.
+  constexpr size_t maxRank = 64;
   for (const TensorShape &shape : shapes) {
+    if (shape.dims.size() > maxRank)
+      return error("expects results of at most ", maxRank, " dimensions, but got ", shape.dims.size());
     SmallVector<int64_t> extents;
     for (const DimExpr &dim : shape.dims) {
       if (dim.isOverflow())

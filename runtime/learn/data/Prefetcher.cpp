@@ -15,6 +15,7 @@ using namespace espalier::rt;
 struct Prefetcher::State {
   struct Slot {
     Batch batch;
+    View::Scratch scratch; ///< here, not with a thread: after a round of all slots none grows any more
     Status status;
     bool isReady = false;
   };
@@ -39,7 +40,6 @@ struct Prefetcher::State {
   bool hasWork() const { return made < end && made < released + static_cast<int64_t>(slots.size()); }
 
   void work() {
-    View::Scratch scratch;
     std::unique_lock<std::mutex> lock(mutex);
     for (;;) {
       canMake.wait(lock, [&] { return stops || hasWork(); });
@@ -49,7 +49,7 @@ struct Prefetcher::State {
       Slot &slot = slots[static_cast<size_t>(index) % slots.size()];
       ++busy;
       lock.unlock();
-      Status status = loader.read(index, slot.batch, scratch);
+      Status status = loader.read(index, slot.batch, slot.scratch);
       lock.lock();
       --busy;
       slot.status = std::move(status);
@@ -84,7 +84,7 @@ Expected<Prefetcher> Prefetcher::create(BatchLoader loader, int workers) {
     Expected<Batch> batch = state->loader.createBatch();
     if (!batch)
       return batch.takeStatus();
-    state->slots.push_back({std::move(*batch), {}, false});
+    state->slots.push_back({std::move(*batch), {}, {}, false});
   }
   try {
     for (int i = 0; i < workers; ++i)

@@ -28,7 +28,7 @@ constexpr Row rows[] = {
     {"leaky_relu", "leaky_relu(x, 0.1)"},
     {"softmax", "softmax(x, -1)"},
     {"cross_entropy", "cross_entropy(x, labels)"},
-    {"masked", "cross_entropy(where(iota(3) == reshape(labels, [4, 1]), x, log(x - x)), labels)"},
+    {"masked", "cross_entropy(where(iota(3, i64) == reshape(labels, [4, 1]), x, log(x - x)), labels)"},
     {"smoothed", "cross_entropy(x, labels, smoothing = 0.1)"},
     {"soft", "soft_cross_entropy(x, one_hot(labels, 3) * 0.5 + 0.25)"},
     {"accuracy", "accuracy(x, labels)"},

@@ -58,17 +58,36 @@ void espalier::buildEvaluationStepPipeline(OpPassManager &manager, const Trainin
   functionalize(manager, /*returnGradients=*/false);
 }
 
-void espalier::buildTrainingGraphPipeline(OpPassManager &manager, const TrainingOptions &options) {
+/// The graph with its loss and the gradients of all parameters that are trained.
+static void differentiate(OpPassManager &manager, const TrainingOptions &options) {
   attachLoss(manager, options);
   specialize(manager, cg::Mode::Training);
   manager.addNestedPass<GraphOp>(cg::createDifferentiate());
-  if (options.clipNorm)
-    manager.addNestedPass<GraphOp>(cg::createClipGradients(cg::ClipGradientsOptions{*options.clipNorm}));
+  manager.addNestedPass<GraphOp>(cg::createGroupParameters(options.groups));
+}
+
+void espalier::buildTrainingGraphPipeline(OpPassManager &manager, const TrainingOptions &options) {
+  differentiate(manager, options);
+  if (options.accumulate > 1)
+    manager.addNestedPass<GraphOp>(
+        cg::createAccumulateGradients(cg::AccumulateGradientsOptions{options.accumulate, cg::BatchPart::Last}));
+  if (options.clipNorm || options.clipValue)
+    manager.addNestedPass<GraphOp>(cg::createClipGradients(
+        cg::ClipGradientsOptions{options.clipNorm.value_or(0.0), options.clipValue.value_or(0.0)}));
   manager.addNestedPass<GraphOp>(cg::createApplyOptimizer(options.optimizer));
+  if (options.average)
+    manager.addNestedPass<GraphOp>(cg::createAverageParameters(*options.average));
   simplify(manager);
 }
 
 void espalier::buildTrainingStepPipeline(OpPassManager &manager, const TrainingOptions &options) {
   buildTrainingGraphPipeline(manager, options);
   manager.addNestedPass<GraphOp>(cg::createFunctionalize(cg::FunctionalizeOptions{options.returnGradients}));
+}
+
+void espalier::buildAccumulationStepPipeline(OpPassManager &manager, const TrainingOptions &options) {
+  differentiate(manager, options);
+  manager.addNestedPass<GraphOp>(
+      cg::createAccumulateGradients(cg::AccumulateGradientsOptions{options.accumulate, cg::BatchPart::Early}));
+  functionalize(manager, /*returnGradients=*/false);
 }

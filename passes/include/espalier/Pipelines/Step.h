@@ -34,8 +34,15 @@ struct TrainingOptions {
   bool bindDefaults = true;
   bool float64 = false;
   cg::ApplyOptimizerOptions optimizer;
+  cg::GroupParametersOptions groups;
   /// Largest joint norm of the gradients.
   std::optional<double> clipNorm;
+  /// Largest absolute value of an element of a gradient; not together with a norm.
+  std::optional<double> clipValue;
+  /// Number of parts that a batch is cut into, see `cg-accumulate-gradients`.
+  int64_t accumulate = 1;
+  /// Exponential moving average of parameters and states.
+  std::optional<cg::AverageParametersOptions> average;
   /// Return the gradients too, after the other results.
   bool returnGradients = false;
 };
@@ -54,6 +61,10 @@ void buildTrainingGraphPipeline(mlir::OpPassManager &manager, const TrainingOpti
 /// `input` -> `step` for training: the graph `step`, which maps parameters, states, slots, a batch and hyper-parameters
 /// to loss, metrics and the new parameters, states and slots.
 void buildTrainingStepPipeline(mlir::OpPassManager &manager, const TrainingOptions &options);
+
+/// `input` -> `step` for all parts of a batch but the last, where a batch has several: the graph `step`, which adds
+/// gradients to the slots "accumulated".
+void buildAccumulationStepPipeline(mlir::OpPassManager &manager, const TrainingOptions &options);
 
 } // namespace espalier
 

@@ -11,7 +11,8 @@
 namespace espalier::cg {
 
 enum class Mode { Training, Inference };
-enum class OptimizerKind { SGD, Adam, AdamW };
+enum class OptimizerKind { SGD, Adam, AdamW, RMSprop };
+enum class BatchPart { Early, Last };
 
 /// Attributes that `cg-functionalize` leaves on arguments and results.
 inline constexpr llvm::StringLiteral roleAttrName = "cg.role";
@@ -19,6 +20,11 @@ inline constexpr llvm::StringLiteral pathAttrName = "cg.path";
 inline constexpr llvm::StringLiteral slotAttrName = "cg.slot";
 inline constexpr llvm::StringLiteral initAttrName = "cg.init";
 inline constexpr llvm::StringLiteral tiedAttrName = "cg.tied";
+/// \name Attributes that `cg-group-parameters` leaves on `cg.parameter_gradient`.
+/// @{
+inline constexpr llvm::StringLiteral weightDecayAttrName = "cg.weight_decay";
+inline constexpr llvm::StringLiteral rateAttrName = "cg.rate";
+/// @}
 /// The module path an op was written in, such as "layer1.0.conv1"; for reports alone.
 inline constexpr llvm::StringLiteral scopeAttrName = "cg.scope";
 
@@ -34,6 +40,9 @@ inline constexpr llvm::StringLiteral bindingsAttrName = "cg.bindings";
 /// The name of an argument or result of a functionalized graph, by its attributes: the path, `<path>#<slot>`, or the
 /// name; empty where it has none.
 std::string storageName(mlir::DictionaryAttr attributes);
+
+/// Makes `value` the gradient of the parameter of `mark`, for everything that reads the mark or looks for one later.
+void replaceGradient(mlir::OpBuilder &builder, ParameterGradientOp mark, mlir::Value value);
 
 /// Infers the type of every op of `graph` anew, in order, from its argument types, and sets the graph's results to
 /// match. Fails, having emitted an error, where the ops no longer fit together.

@@ -70,39 +70,91 @@ def Differentiate : Pass<"cg-differentiate", "::espalier::cg::GraphOp"> {
   }];
 }
 
-def ClipGradients : Pass<"cg-clip-gradients", "::espalier::cg::GraphOp"> {
-  let summary = "Scale all gradients so that their joint norm stays below a bound";
+def GroupParameters : Pass<"cg-group-parameters", "::espalier::cg::GraphOp"> {
+  let summary = "Choose weight decay and learning rate by parameter, and freeze parameters";
   let description = [{
-    Multiplies every gradient by `min(1, norm / (n + 1e-6))`, n being the Euclidean norm of all of them together
-    (Pascanu et al. 2013, as PyTorch's clip_grad_norm_). Runs between differentiation and the optimiser.
+    Each entry of `groups` is a pattern for paths, then settings, with colons between: `head.*:rate=10:weight-decay=0`,
+    `*:frozen`. In patterns, `*` stands for any characters, `?` for one, `[ab]` for one of these. The first group that
+    matches a parameter decides: its settings become the attributes `cg.weight_decay` and `cg.rate` of the
+    `cg.parameter_gradient`, which the optimizer reads. The gradient of a frozen parameter vanishes, and so does what
+    computed it. A pattern that matches no parameter is an error, and so are groups that freeze all of them.
+
+    With `decay-norms-and-biases=false`, parameters of rank 0 and 1 have no weight decay, unless their group says so.
   }];
-  let options = [Option<"norm", "norm", "double", "1.0", "Largest norm, > 0">];
+  let options = [
+    ListOption<"groups", "groups", "std::string", "Groups, each PATTERN[:weight-decay=NUMBER][:rate=NUMBER][:frozen]">,
+    Option<"decayNormsAndBiases", "decay-norms-and-biases", "bool", "true",
+           "Whether parameters of rank 0 and 1 have weight decay">];
+}
+
+def AccumulateGradients : Pass<"cg-accumulate-gradients", "::espalier::cg::GraphOp"> {
+  let summary = "Sum gradients over parts of a batch";
+  let description = [{
+    A batch of `count` equal parts takes `count - 1` runs of a graph made with `part=early`, then one of a graph made with
+    `part=last`. Every gradient is divided by `count` and added to the slot "accumulated" of its parameter; the last part
+    reads the sum from there, and clears the slot. For a loss that is a mean over samples, the sum is the gradient of the
+    whole batch. Graphs of early parts have nothing to clip or optimize: their gradients end in the slot.
+  }];
+  let options = [
+    Option<"count", "count", "int64_t", "1", "Number of parts, at least 1">,
+    Option<"part", "part", "::espalier::cg::BatchPart", "::espalier::cg::BatchPart::Last", "Which parts the graph is for", [{
+      ::llvm::cl::values(clEnumValN(::espalier::cg::BatchPart::Early, "early", "All but the last"),
+                         clEnumValN(::espalier::cg::BatchPart::Last, "last", "The last"))
+    }]>];
+}
+
+def ClipGradients : Pass<"cg-clip-gradients", "::espalier::cg::GraphOp"> {
+  let summary = "Bound the joint norm of all gradients, or each of their elements";
+  let description = [{
+    With `norm`, multiplies every gradient by `min(1, norm / (n + 1e-6))`, n being the Euclidean norm of all of them
+    together (Pascanu et al. 2013, as PyTorch's clip_grad_norm_). With `value`, moves every element into
+    [-value, value], as clip_grad_value_. Runs between differentiation and the optimizer.
+  }];
+  let options = [Option<"norm", "norm", "double", "0.0", "Largest norm, > 0">,
+                 Option<"value", "value", "double", "0.0", "Largest absolute value of an element, > 0">];
 }
 
 def ApplyOptimizer : Pass<"cg-apply-optimizer", "::espalier::cg::GraphOp"> {
   let summary = "Update every parameter that has a gradient";
   let description = [{
     Ends each `cg.parameter_gradient` in a `cg.parameter_update`, with the rules and constants of PyTorch's optimisers. The
-    learning rate and, for Adam, the number of the step (from 1) are `cg.hyper` values; slots are `cg.state`.
+    learning rate and, for Adam, the number of the step (from 1) are `cg.hyper` values; slots are `cg.state`. The
+    attributes `cg.weight_decay` and `cg.rate` of a gradient replace the weight decay, and multiply the learning rate, of
+    its parameter.
 
     | kind | rule, with g the gradient and p the parameter |
     |---|---|
     | sgd | g += weight_decay p; v = momentum v + g; p -= rate v, with Nesterov p -= rate (g + momentum v) |
     | adam | g += weight_decay p; m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; p -= rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon) |
     | adamw | p *= 1 - rate weight_decay; then as adam without weight decay |
+    | rmsprop | g += weight_decay p; v = alpha v + (1 - alpha) g^2; centered: m = alpha m + (1 - alpha) g, and v - m^2 in place of v; d = g / (sqrt(v) + epsilon); u = momentum u + d; p -= rate u |
   }];
   let options = [
     Option<"kind", "kind", "::espalier::cg::OptimizerKind", "::espalier::cg::OptimizerKind::SGD", "Rule", [{
       ::llvm::cl::values(clEnumValN(::espalier::cg::OptimizerKind::SGD, "sgd", "Stochastic gradient descent"),
                          clEnumValN(::espalier::cg::OptimizerKind::Adam, "adam", "Kingma and Ba 2015"),
-                         clEnumValN(::espalier::cg::OptimizerKind::AdamW, "adamw", "Loshchilov and Hutter 2019"))
+                         clEnumValN(::espalier::cg::OptimizerKind::AdamW, "adamw", "Loshchilov and Hutter 2019"),
+                         clEnumValN(::espalier::cg::OptimizerKind::RMSprop, "rmsprop", "Tieleman and Hinton 2012"))
     }]>,
-    Option<"momentum", "momentum", "double", "0.0", "Momentum of sgd">,
+    Option<"momentum", "momentum", "double", "0.0", "Momentum of sgd and rmsprop">,
     Option<"nesterov", "nesterov", "bool", "false", "Nesterov's momentum in sgd">,
     Option<"weightDecay", "weight-decay", "double", "0.0", "L2 penalty, or the decoupled decay of adamw">,
     Option<"beta1", "beta1", "double", "0.9", "Decay of adam's first moment">,
     Option<"beta2", "beta2", "double", "0.999", "Decay of adam's second moment">,
-    Option<"epsilon", "epsilon", "double", "1e-8", "Added to adam's denominator">];
+    Option<"alpha", "alpha", "double", "0.99", "Decay of rmsprop's moments">,
+    Option<"centered", "centered", "bool", "false", "Subtract the squared mean in rmsprop">,
+    Option<"epsilon", "epsilon", "double", "1e-8", "Added to the denominator of adam and rmsprop">];
+}
+
+def AverageParameters : Pass<"cg-average-parameters", "::espalier::cg::GraphOp"> {
+  let summary = "Keep an exponential moving average of parameters and states";
+  let description = [{
+    Every parameter and floating-point state that the graph writes gets a slot "average", `a = d a + (1 - d) new`. At
+    step t, the hyper-value "step" (from 1), d is `min(decay, t - 1)`: the first step copies, as in PyTorch's
+    AveragedModel. With `warmup`, d is `min(decay, 1 - t^(-2/3))`, as in timm's ModelEmaV3. Runs after the optimizer.
+  }];
+  let options = [Option<"decay", "decay", "double", "0.999", "Weight of the old average, at least 0 and below 1">,
+                 Option<"warmup", "warmup", "bool", "false", "Average over fewer steps at first">];
 }
 
 def Functionalize : Pass<"cg-functionalize", "::espalier::cg::GraphOp"> {

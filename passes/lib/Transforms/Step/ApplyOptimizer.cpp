@@ -49,51 +49,70 @@ struct ApplyOptimizer final : espalier::cg::impl::ApplyOptimizerBase<ApplyOptimi
         return signalPassFailure();
       }
       Formula f(builder, mark.getLoc());
-      Value updated =
-          kind == OptimizerKind::SGD ? sgd(f, parameter, mark.getResult()) : adam(f, parameter, mark.getResult());
-      ParameterUpdateOp::create(builder, mark.getLoc(), mark.getPathAttr(), updated);
+      ParameterUpdateOp::create(builder, mark.getLoc(), mark.getPathAttr(), update(f, parameter, mark));
     }
   }
 
 private:
+  Value update(Formula &f, ParameterOp parameter, ParameterGradientOp mark) {
+    auto decayAttr = mark->getAttrOfType<FloatAttr>(weightDecayAttrName);
+    double decay = decayAttr ? decayAttr.getValueAsDouble() : weightDecay;
+    Value rate = hyper(f, parameter, "learning_rate");
+    if (auto factor = mark->getAttrOfType<FloatAttr>(rateAttrName))
+      rate = f.mul(rate, factor.getValueAsDouble());
+    switch (kind) {
+    case OptimizerKind::SGD:
+      return sgd(f, parameter, mark.getResult(), rate, decay);
+    case OptimizerKind::Adam:
+    case OptimizerKind::AdamW:
+      return adam(f, parameter, mark.getResult(), rate, decay);
+    case OptimizerKind::RMSprop:
+      return rmsprop(f, parameter, mark.getResult(), rate, decay);
+    }
+    llvm_unreachable("all optimizers are handled");
+  }
+
   Value hyper(Formula &f, ParameterOp parameter, StringRef name) {
     auto type = RankedTensorType::get({}, parameter.getType().getElementType());
     return HyperOp::create(f.builder, f.loc, type, name);
   }
 
-  /// The old value of a slot; `update` stores the new one.
+  /// The old value of a slot; `store` stores the new one.
   Value slot(Formula &f, ParameterOp parameter, StringRef name) {
     auto zero = FillAttr::get(f.builder.getContext(), f.builder.getF64FloatAttr(0.0));
     return StateOp::create(f.builder, f.loc, parameter.getType(), parameter.getPathAttr(),
                            f.builder.getStringAttr(name), zero);
   }
-  void update(Formula &f, ParameterOp parameter, StringRef name, Value value) {
+  void store(Formula &f, ParameterOp parameter, StringRef name, Value value) {
     UpdateOp::create(f.builder, f.loc, parameter.getPathAttr(), f.builder.getStringAttr(name), value);
   }
 
-  Value sgd(Formula &f, ParameterOp parameter, Value gradient) {
-    Value direction = f.addScaled(gradient, parameter, weightDecay);
+  Value sgd(Formula &f, ParameterOp parameter, Value gradient, Value rate, double decay) {
+    Value direction = f.addScaled(gradient, parameter, decay);
     if (momentum != 0.0) {
       Value velocity = f.add(f.mul(slot(f, parameter, "momentum"), momentum), direction);
-      update(f, parameter, "momentum", velocity);
+      store(f, parameter, "momentum", velocity);
       direction = nesterov ? f.addScaled(direction, velocity, momentum) : velocity;
     }
-    return f.sub(parameter, f.mul(direction, hyper(f, parameter, "learning_rate")));
+    return f.sub(parameter, f.mul(direction, rate));
   }
 
-  Value adam(Formula &f, ParameterOp parameter, Value gradient) {
-    Value rate = hyper(f, parameter, "learning_rate"), step = hyper(f, parameter, "step");
-    Value one = f.number(rate, 1.0), start = parameter;
-    if (kind == OptimizerKind::Adam)
-      gradient = f.addScaled(gradient, parameter, weightDecay);
-    else if (weightDecay != 0.0)
-      start = f.mul(start, f.sub(one, f.mul(rate, weightDecay)));
+  /// Stores and gives the moving average of `value`.
+  Value average(Formula &f, ParameterOp parameter, StringRef name, double weight, Value value) {
+    Value result = f.add(f.mul(slot(f, parameter, name), weight), f.mul(value, 1.0 - weight));
+    store(f, parameter, name, result);
+    return result;
+  }
 
-    Value first = f.add(f.mul(slot(f, parameter, "first_moment"), beta1), f.mul(gradient, 1.0 - beta1));
-    Value second =
-        f.add(f.mul(slot(f, parameter, "second_moment"), beta2), f.mul(f.mul(gradient, gradient), 1.0 - beta2));
-    update(f, parameter, "first_moment", first);
-    update(f, parameter, "second_moment", second);
+  Value adam(Formula &f, ParameterOp parameter, Value gradient, Value rate, double decay) {
+    Value step = hyper(f, parameter, "step"), one = f.number(rate, 1.0), start = parameter;
+    if (kind == OptimizerKind::Adam)
+      gradient = f.addScaled(gradient, parameter, decay);
+    else if (decay != 0.0)
+      start = f.mul(start, f.sub(one, f.mul(rate, decay)));
+
+    Value first = average(f, parameter, "first_moment", beta1, gradient);
+    Value second = average(f, parameter, "second_moment", beta2, f.mul(gradient, gradient));
     auto correction = [&](double beta) {
       return f.sub(one, PowerOp::create(f.builder, f.loc, f.number(step, beta), step));
     };
@@ -101,6 +120,24 @@ private:
     Value denominator = f.add(deviation, f.number(deviation, epsilon));
     Value stepSize = f.div(rate, correction(beta1));
     return f.sub(start, f.mul(f.div(first, denominator), stepSize));
+  }
+
+  Value rmsprop(Formula &f, ParameterOp parameter, Value gradient, Value rate, double decay) {
+    gradient = f.addScaled(gradient, parameter, decay);
+    Value second = average(f, parameter, "second_moment", alpha, f.mul(gradient, gradient));
+    if (centered) {
+      Value first = average(f, parameter, "first_moment", alpha, gradient);
+      // The variance; rounding must not make it negative.
+      Value variance = f.sub(second, f.mul(first, first));
+      second = MaximumOp::create(f.builder, f.loc, variance, f.number(variance, 0.0));
+    }
+    Value deviation = f.sqrt(second);
+    Value direction = f.div(gradient, f.add(deviation, f.number(deviation, epsilon)));
+    if (momentum != 0.0) {
+      direction = f.add(f.mul(slot(f, parameter, "momentum"), momentum), direction);
+      store(f, parameter, "momentum", direction);
+    }
+    return f.sub(parameter, f.mul(direction, rate));
   }
 };
 } // namespace

@@ -1,4 +1,4 @@
-//===- ClipGradients.cpp - bound the joint norm of all gradients ----------===//
+//===- ClipGradients.cpp - bound the size of gradients -------------------===//
 
 #include "espalier/Transforms/StepPasses.h"
 
@@ -15,8 +15,9 @@ struct ClipGradients final : espalier::cg::impl::ClipGradientsBase<ClipGradients
   using Base::Base;
 
   void runOnOperation() override {
-    if (!(norm > 0.0)) {
-      getOperation().emitError("expects a norm > 0 to clip gradients to, but got ") << norm;
+    if ((norm > 0.0) == (value > 0.0)) {
+      getOperation().emitError("expects a norm > 0 or a value > 0 to clip gradients to, but got norm ")
+          << norm << " and value " << value;
       return signalPassFailure();
     }
     Block &body = getOperation().getBody().front();
@@ -24,6 +25,14 @@ struct ClipGradients final : espalier::cg::impl::ClipGradientsBase<ClipGradients
     if (marks.empty())
       return;
     OpBuilder builder(body.getTerminator());
+    if (norm > 0.0)
+      clipNorm(builder, marks);
+    else
+      clipValues(builder, marks);
+  }
+
+private:
+  void clipNorm(OpBuilder &builder, ArrayRef<ParameterGradientOp> marks) {
     Location loc = getOperation().getLoc();
     Value total;
     for (ParameterGradientOp mark : marks) {
@@ -35,12 +44,17 @@ struct ClipGradients final : espalier::cg::impl::ClipGradientsBase<ClipGradients
     auto number = [&](double value) { return createScalar(builder, loc, total, value); };
     Value length = AddOp::create(builder, loc, SqrtOp::create(builder, loc, total), number(1e-6));
     Value factor = MinimumOp::create(builder, loc, DivOp::create(builder, loc, number(norm), length), number(1.0));
+    for (ParameterGradientOp mark : marks)
+      replaceGradient(builder, mark, MulOp::create(builder, loc, mark.getGradient(), factor));
+  }
+
+  void clipValues(OpBuilder &builder, ArrayRef<ParameterGradientOp> marks) {
     for (ParameterGradientOp mark : marks) {
-      // The mark moves behind the clipping, so that what follows, and whoever reads gradients, sees the clipped value.
-      Value clipped = MulOp::create(builder, loc, mark.getGradient(), factor);
-      ParameterGradientOp::create(builder, mark.getLoc(), mark.getPathAttr(), clipped);
-      mark.getResult().replaceAllUsesWith(mark.getGradient());
-      mark.erase();
+      Value gradient = mark.getGradient();
+      Location loc = mark.getLoc();
+      Value above = MaximumOp::create(builder, loc, gradient, createScalar(builder, loc, gradient, -value));
+      replaceGradient(builder, mark,
+                      MinimumOp::create(builder, loc, above, createScalar(builder, loc, gradient, value)));
     }
   }
 };

@@ -249,6 +249,7 @@ mlir::OwningOpRef<mlir::ModuleOp> espalier::parseArchitecture(llvm::SourceMgr &s
     }
   }
   for (const std::string &name : options.losses) {
+    bool isFirst = &name == options.losses.data();
     const Decl *fn = program.lookup(name);
     if (!fn || fn->kind != DeclKind::Fn) {
       SmallVector<StringRef> candidates{"cross_entropy", "accuracy", "mean_squared_error"};
@@ -258,9 +259,15 @@ mlir::OwningOpRef<mlir::ModuleOp> espalier::parseArchitecture(llvm::SourceMgr &s
       diags.error(start, Diag::UnknownLoss, name, didYouMean(name, candidates));
       continue;
     }
+    llvm::ArrayRef<std::pair<std::string, double>> numbers;
+    if (isFirst)
+      numbers = options.lossNumbers;
+    for (const auto &[parameter, number] : numbers)
+      if (llvm::none_of(fn->params, [&](const Param &param) { return param.name == parameter; }))
+        diags.error(fn->location(), Diag::LossNumber, name, parameter);
     for (const Decl *decl : main->decls)
       if (decl->kind == DeclKind::Arch && (options.lossArch.empty() || options.lossArch == decl->name))
-        evaluator.emitLoss(*fn, *decl);
+        evaluator.emitLoss(*fn, *decl, numbers);
   }
   if (!hasEntry && diags.numErrors() == 0)
     diags.error(start, Diag::NoEntry);

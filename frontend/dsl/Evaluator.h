@@ -32,8 +32,8 @@ public:
   /// leaves none.
   void emitEntry(const Decl &decl);
   /// The fn with its leading parameters typed by the results of an arch that was emitted: a loss for it. The graph's
-  /// name is `<arch>.<fn>`.
-  void emitLoss(const Decl &fn, const Decl &arch);
+  /// name is `<arch>.<fn>`. `numbers` are for parameters that it has.
+  void emitLoss(const Decl &fn, const Decl &arch, llvm::ArrayRef<std::pair<std::string, double>> numbers);
   /// Evaluates a constant, for its errors.
   void checkConstant(const Decl &decl);
 
@@ -128,7 +128,8 @@ private:
   std::optional<Value> makeArgument(const Param &param, llvm::ArrayRef<Value> dims);
   void bindTargets(const Node *node, const Value &value);
   Value &slot(uint32_t index) { return slots[calls.back().slotBase + index]; }
-  void emitGraph(const Decl &decl, llvm::StringRef name, llvm::ArrayRef<cg::TensorShape> leading);
+  void emitGraph(const Decl &decl, llvm::StringRef name, llvm::ArrayRef<cg::TensorShape> leading,
+                 llvm::ArrayRef<std::pair<std::string, double>> numbers);
 
   // Operators.
   Value tensorBinary(Op op, Value left, Value right);

@@ -55,13 +55,18 @@ std::optional<Value> Evaluator::makeArgument(const Param &param, ArrayRef<Value>
   return Value::tensor(graph->addArgument(loc, param.name, std::move(shape)));
 }
 
-void Evaluator::emitGraph(const Decl &decl, StringRef name, ArrayRef<cg::TensorShape> leading) {
+void Evaluator::emitGraph(const Decl &decl, StringRef name, ArrayRef<cg::TensorShape> leading,
+                          ArrayRef<std::pair<std::string, double>> numbers) {
   if (stopped)
     return;
   unsigned errorsBefore = diags.numErrors();
   graph = std::make_unique<GraphBuilder>(module, decl.location(), name, decl.kind == DeclKind::Fn);
   leadingShapes = leading;
   SmallVector<Value> args(decl.params.size(), Value::poison());
+  for (const auto &[parameter, number] : numbers)
+    for (auto [param, arg] : llvm::zip_equal(decl.params, args))
+      if (param.name == parameter)
+        arg = Value::floating(number);
   enter(&decl, nullptr, "", args);
   loop();
   Value result = stack.back();
@@ -92,12 +97,12 @@ void Evaluator::emitGraph(const Decl &decl, StringRef name, ArrayRef<cg::TensorS
   graph.reset();
 }
 
-void Evaluator::emitEntry(const Decl &decl) { emitGraph(decl, decl.name, {}); }
+void Evaluator::emitEntry(const Decl &decl) { emitGraph(decl, decl.name, {}, {}); }
 
-void Evaluator::emitLoss(const Decl &fn, const Decl &arch) {
+void Evaluator::emitLoss(const Decl &fn, const Decl &arch, ArrayRef<std::pair<std::string, double>> numbers) {
   auto it = archResults.find(&arch);
   if (it != archResults.end())
-    emitGraph(fn, (arch.name + "." + fn.name).str(), it->second);
+    emitGraph(fn, (arch.name + "." + fn.name).str(), it->second, numbers);
 }
 
 void Evaluator::checkConstant(const Decl &decl) {

@@ -102,9 +102,11 @@ Network::Network()
 }
 Network::~Network() = default;
 
-rt::Status Network::load(const std::string &file, std::vector<std::string> losses) {
+rt::Status Network::load(const std::string &file, std::vector<std::string> losses,
+                         std::vector<std::pair<std::string, double>> lossNumbers) {
   ArchitectureOptions options;
   options.losses = std::move(losses);
+  options.lossNumbers = std::move(lossNumbers);
   fileName = file;
   rt::Expected<OwningOpRef<ModuleOp>> module = loadModule(file, options, sources, mlirContext);
   if (!module)

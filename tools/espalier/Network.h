@@ -44,8 +44,9 @@ public:
   ~Network();
 
   /// Reads the file. `losses`, for an architecture file: fns to apply to every architecture, each of which gives a
-  /// graph `@<arch>.<fn>`.
-  rt::Status load(const std::string &file, std::vector<std::string> losses = {});
+  /// graph `@<arch>.<fn>`; `lossNumbers` are for parameters of the first.
+  rt::Status load(const std::string &file, std::vector<std::string> losses = {},
+                  std::vector<std::pair<std::string, double>> lossNumbers = {});
   /// The graph named `arch`, or the only architecture of the module. A usage error lists what the file has.
   rt::Expected<cg::GraphOp> choose(const std::string &arch);
 

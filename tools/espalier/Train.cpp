@@ -43,6 +43,7 @@ private:
   rt::Expected<rt::Dataset> openPart(const std::string &part, rt::Split split) const;
   rt::Expected<rt::Prefetcher> load(const rt::Dataset &dataset, rt::View::Use use) const;
   rt::Status checkClasses(cg::GraphOp graph) const;
+  rt::Status loadNetwork();
   rt::Expected<SizeBindings> bindSizes(cg::GraphOp graph, int64_t batch) const;
   rt::Expected<rt::TrainingPrograms> compile(cg::GraphOp graph);
   rt::Expected<rt::RunIdentity> identify(cg::GraphOp graph);
@@ -85,7 +86,7 @@ void Train::declare(CLI::App &flags) {
   flags.add_option("--test-part", testPart, "Part to test on (default: test, else val)")->type_name("PART");
   flags.add_option("--loss", loss,
                    "Loss: an fn of the file or the prelude (default: cross_entropy, or soft_cross_entropy with mixup "
-                   "and cutmix)");
+                   "and cutmix); short for --set loss=LOSS");
   flags.add_option("--weights", weights, "Weights to start from (safetensors); short for --set init_from=FILE")
       ->type_name("FILE");
   flags.add_flag("--skip-mismatched", skipMismatched,
@@ -113,6 +114,8 @@ rt::Expected<rt::Recipe> Train::readRecipe(const rt::Checkpoint *resumed) const 
     settings.push_back(fmt::format("epochs={}", *epochs));
   if (threads)
     settings.push_back(fmt::format("threads={}", *threads));
+  if (!loss.empty())
+    settings.push_back("loss=" + loss);
   if (!weights.empty())
     settings.push_back("init_from=" + weights);
   if (skipMismatched)
@@ -172,6 +175,7 @@ rt::Status Train::openInputs() {
   if (recipe.data.empty())
     return rt::usageError("no data set: name a folder with --data, or give the recipe the key 'data'");
 
+  loss = recipe.loss;
   if (loss.empty())
     loss = rt::mixesSamples(recipe.augment) ? "soft_cross_entropy" : "cross_entropy";
   for (auto [set, part, split] :
@@ -199,8 +203,8 @@ rt::Expected<rt::Prefetcher> Train::load(const rt::Dataset &dataset, rt::View::U
   if (rt::Status s = view->checkSizes(dataset); !s.ok())
     return s;
   rt::Expected<rt::BatchLoader> loader =
-      isTraining ? rt::BatchLoader::forTraining(dataset, std::move(*view), recipe.batch, uint64_t(recipe.seed))
-                 : rt::BatchLoader::forEvaluation(dataset, std::move(*view), recipe.batch);
+      isTraining ? rt::BatchLoader::forTraining(dataset, std::move(*view), recipe.partSize(), uint64_t(recipe.seed))
+                 : rt::BatchLoader::forEvaluation(dataset, std::move(*view), recipe.partSize());
   if (!loader)
     return loader.takeStatus();
   return rt::Prefetcher::create(std::move(*loader), static_cast<int>(recipe.dataWorkers));
@@ -216,6 +220,17 @@ rt::Status Train::checkClasses(cg::GraphOp graph) const {
       return rt::invalidInput("{} has {} classes, but '{}' has {} outputs", recipe.data, set->classNames().size(),
                               graph.getSymName().str(), logits.getDimSize(1));
   return {};
+}
+
+rt::Status Train::loadNetwork() {
+  std::vector<std::pair<std::string, double>> numbers;
+  if (recipe.labelSmoothing > 0) {
+    if (!llvm::StringRef(recipe.network).ends_with(".esp"))
+      return rt::unsupported(
+          "{}: 'label_smoothing' expects an architecture file (.esp), whose loss it is a parameter of", recipe.network);
+    numbers.emplace_back("smoothing", recipe.labelSmoothing);
+  }
+  return net.load(recipe.network, {loss, "accuracy"}, std::move(numbers));
 }
 
 rt::Expected<SizeBindings> Train::bindSizes(cg::GraphOp graph, int64_t batch) const {
@@ -235,7 +250,10 @@ rt::Expected<SizeBindings> Train::bindSizes(cg::GraphOp graph, int64_t batch) co
 
 rt::Expected<rt::TrainingPrograms> Train::compile(cg::GraphOp graph) {
   TrainingOptions options = trainingOptions(recipe, graph.getSymName(), loss);
-  console.note("compiling {} for batches of {}", graph.getSymName().str(), recipe.batch);
+  const int64_t part = recipe.partSize();
+  console.note("compiling {} for batches of {}", graph.getSymName().str(),
+               recipe.accumulate > 1 ? fmt::format("{} in {} parts", recipe.batch, recipe.accumulate)
+                                     : fmt::format("{}", part));
   auto compileFor = [&](int64_t batch, ProgramKind kind) -> rt::Expected<rt::Program> {
     rt::Expected<SizeBindings> sizes = bindSizes(graph, batch);
     if (!sizes)
@@ -244,14 +262,20 @@ rt::Expected<rt::TrainingPrograms> Train::compile(cg::GraphOp graph) {
     return compileTrainingProgram(net.module(), options, kind, target, static_cast<int>(recipe.threads),
                                   kind == ProgramKind::Step ? &artifact : nullptr);
   };
-  rt::Expected<rt::Program> step = compileFor(recipe.batch, ProgramKind::Step);
+  rt::Expected<rt::Program> step = compileFor(part, ProgramKind::Step);
   if (!step)
     return step.takeStatus();
-  rt::Expected<rt::Program> evaluate = compileFor(recipe.batch, ProgramKind::Evaluation);
+  rt::Expected<rt::Program> evaluate = compileFor(part, ProgramKind::Evaluation);
   if (!evaluate)
     return evaluate.takeStatus();
   rt::TrainingPrograms programs{std::move(*step), std::move(*evaluate), std::nullopt};
-  if (int64_t rest = testSet->size() % recipe.batch) {
+  if (recipe.accumulate > 1) {
+    rt::Expected<rt::Program> program = compileFor(part, ProgramKind::Accumulation);
+    if (!program)
+      return program.takeStatus();
+    programs.accumulate = std::move(*program);
+  }
+  if (int64_t rest = testSet->size() % part) {
     rt::Expected<rt::Program> program = compileFor(rest, ProgramKind::Evaluation);
     if (!program)
       return program.takeStatus();
@@ -430,7 +454,7 @@ rt::Status Train::run() {
   rt::Expected<rt::Prefetcher> testLoader = load(*testSet, rt::View::Use::Evaluation);
   if (!testLoader)
     return testLoader.takeStatus().in(recipe.data);
-  if (rt::Status s = net.load(recipe.network, {loss, "accuracy"}); !s.ok())
+  if (rt::Status s = loadNetwork(); !s.ok())
     return s;
   rt::Expected<cg::GraphOp> graph = net.choose(network.arch);
   if (!graph)

@@ -17,8 +17,20 @@ static cg::OptimizerKind optimizerKind(rt::Optimiser optimiser) {
     return cg::OptimizerKind::Adam;
   case rt::Optimiser::AdamW:
     return cg::OptimizerKind::AdamW;
+  case rt::Optimiser::RMSprop:
+    return cg::OptimizerKind::RMSprop;
   }
   llvm_unreachable("all optimisers are handled");
+}
+
+/// As `cg-group-parameters` reads it.
+static std::string formatGroup(const rt::ParameterGroup &group) {
+  std::string text = group.match;
+  if (group.weightDecay)
+    text += fmt::format(":weight-decay={}", *group.weightDecay);
+  if (group.learningRateFactor != 1)
+    text += fmt::format(":rate={}", group.learningRateFactor);
+  return group.frozen ? text + ":frozen" : text;
 }
 
 TrainingOptions espalier::tools::trainingOptions(const rt::Recipe &recipe, llvm::StringRef arch,
@@ -34,8 +46,18 @@ TrainingOptions espalier::tools::trainingOptions(const rt::Recipe &recipe, llvm:
   options.optimizer.beta1 = recipe.betas[0];
   options.optimizer.beta2 = recipe.betas[1];
   options.optimizer.epsilon = recipe.epsilon;
+  options.optimizer.alpha = recipe.alpha;
+  options.optimizer.centered = recipe.centred;
+  options.groups.decayNormsAndBiases = recipe.decayNormsAndBiases;
+  for (const rt::ParameterGroup &group : recipe.groups)
+    options.groups.groups.push_back(formatGroup(group));
   if (recipe.clipNorm > 0)
     options.clipNorm = recipe.clipNorm;
+  if (recipe.clipValue > 0)
+    options.clipValue = recipe.clipValue;
+  options.accumulate = recipe.accumulate;
+  if (recipe.emaDecay > 0)
+    options.average = cg::AverageParametersOptions{recipe.emaDecay, recipe.emaWarmup};
   return options;
 }
 
@@ -45,10 +67,14 @@ rt::Expected<rt::Program> espalier::tools::compileTrainingProgram(mlir::ModuleOp
   PhaseOptions phases;
   phases.kernels.kernelTable = target.kernelTable;
   phases.toStep = [&](mlir::OpPassManager &manager) {
-    if (kind == ProgramKind::Step)
-      buildTrainingStepPipeline(manager, options);
-    else
-      buildEvaluationStepPipeline(manager, options);
+    switch (kind) {
+    case ProgramKind::Step:
+      return buildTrainingStepPipeline(manager, options);
+    case ProgramKind::Evaluation:
+      return buildEvaluationStepPipeline(manager, options);
+    case ProgramKind::Accumulation:
+      return buildAccumulationStepPipeline(manager, options);
+    }
   };
   mlir::FailureOr<std::string> compiled = compileArtifact(module, phases, target.cpu);
   if (failed(compiled))

@@ -66,7 +66,10 @@ rt::Expected<WeightsFile> WeightsFile::read(const std::string &path) {
   for (const auto &[name, entry] : file->entries()) {
     if (endsWith(name, "num_batches_tracked") || (rt::isCheckpoint(file->metadata()) && rt::isSlotName(name)))
       continue;
-    rt::Expected<rt::HostTensor> tensor = file->read(name);
+    // What a run with a moving average was evaluated with.
+    std::string average = name + "#average";
+    bool hasAverage = rt::isCheckpoint(file->metadata()) && file->entries().count(average);
+    rt::Expected<rt::HostTensor> tensor = file->read(hasAverage ? average : name);
     if (!tensor)
       return tensor.takeStatus();
     result.tensors.emplace(name, std::move(*tensor));

@@ -71,9 +71,13 @@ struct Switch {
   AugmentationSettings Recipe::*field;
   const AugmentationRecord *augmentation;
 };
+/// A list of tables with the keys of groupKeys().
+struct Groups {
+  std::vector<ParameterGroup> Recipe::*field;
+};
 
 using KeyKind = std::variant<Number, Integer, Boolean, Choice<Optimiser>, Choice<Schedule>, IntegerList, Betas,
-                             PerChannel, Path, Text, Switch>;
+                             PerChannel, Path, Text, Switch, Groups>;
 
 struct KeyRecord {
   std::string name;
@@ -88,27 +92,60 @@ static const std::vector<KeyRecord> &keyRecords() {
   constexpr int64_t maxCount = int64_t(1) << 31;
   auto list = [] {
     std::vector<KeyRecord> records = {
-        {"optimiser", Choice<Optimiser>{&Recipe::optimiser, {"sgd", "adam", "adamw"}}, "the update rule"},
+        {"optimiser", Choice<Optimiser>{&Recipe::optimiser, {"sgd", "adam", "adamw", "rmsprop"}}, "the update rule"},
         {"learning_rate", Number{&Recipe::learningRate, 0, inf, /*openMin=*/true},
          "step size at the top of the schedule"},
-        {"momentum", Number{&Recipe::momentum, 0, 1, false, /*openMax=*/true}, "momentum of sgd"},
+        {"momentum", Number{&Recipe::momentum, 0, 1, false, /*openMax=*/true}, "momentum of sgd and rmsprop"},
         {"nesterov", Boolean{&Recipe::nesterov}, "Nesterov's form of momentum; needs momentum"},
         {"weight_decay", Number{&Recipe::weightDecay, 0},
-         "added to the gradient times the weight (sgd, adam), or taken off the weight itself (adamw)"},
+         "added to the gradient times the weight (sgd, adam, rmsprop), or taken off the weight itself (adamw)"},
+        {"decay_norms_and_biases", Boolean{&Recipe::decayNormsAndBiases},
+         "whether weight decay is for all parameters; false leaves out those of rank 0 and 1, which are the scales of "
+         "norms and all biases"},
+        {"groups", Groups{&Recipe::groups}, "settings by parameter; the first group that matches a parameter decides"},
         {"clip_norm", Number{&Recipe::clipNorm, 0}, "largest Euclidean norm of the whole gradient; 0 does not clip"},
+        {"clip_value", Number{&Recipe::clipValue, 0},
+         "largest absolute value of each element of the gradient; 0 does not clip"},
         {"betas", Betas{&Recipe::betas}, "decay of the two moments of adam and adamw"},
-        {"epsilon", Number{&Recipe::epsilon, 0, inf, /*openMin=*/true}, "added to the denominator of adam and adamw"},
+        {"epsilon", Number{&Recipe::epsilon, 0, inf, /*openMin=*/true},
+         "added to the denominator of adam, adamw and rmsprop"},
+        {"alpha", Number{&Recipe::alpha, 0, 1, false, /*openMax=*/true}, "decay of the moments of rmsprop"},
+        {"centred", Boolean{&Recipe::centred}, "rmsprop divides by the deviation from the mean gradient"},
         {"epochs", Integer{&Recipe::epochs, 1, maxCount}, "passes over the training set"},
         {"batch", Integer{&Recipe::batch, 1, maxCount}, "images of one step; a last, smaller batch is left out"},
+        {"accumulate", Integer{&Recipe::accumulate, 1, maxCount},
+         "equal parts that a batch is cut into; they run one after the other, and the step takes the mean of their "
+         "gradients: that of the whole batch, but for batch norm, which normalises each part by itself"},
         {"seed", Integer{&Recipe::seed, 0, INT64_MAX}, "of the initial weights, the order of the images and dropout"},
         {"threads", Integer{&Recipe::threads, 0, 4096}, "processor threads; 0 is one for each core"},
-        {"schedule", Choice<Schedule>{&Recipe::schedule, {"constant", "cosine", "multi-step"}},
+        {"schedule",
+         Choice<Schedule>{&Recipe::schedule, {"constant", "cosine", "multi-step", "step", "one-cycle", "polynomial"}},
          "how the learning rate falls"},
         {"milestones", IntegerList{&Recipe::milestones},
          "epochs at which multi-step multiplies the learning rate by gamma, rising"},
-        {"gamma", Number{&Recipe::gamma, 0, 1, /*openMin=*/true}, "factor of multi-step"},
+        {"gamma", Number{&Recipe::gamma, 0, 1, /*openMin=*/true}, "factor of multi-step and step"},
+        {"step_epochs", Integer{&Recipe::stepEpochs, 1, maxCount},
+         "epochs after which step multiplies the learning rate by gamma, again and again"},
+        {"min_learning_rate", Number{&Recipe::minLearningRate, 0}, "where cosine and polynomial end"},
+        {"power", Number{&Recipe::power, 0, inf, /*openMin=*/true}, "exponent of polynomial; 1 is a straight line"},
+        {"one_cycle.rise", Number{&Recipe::oneCycleRise, 0, 1, false, /*openMax=*/true},
+         "share of the run in which one-cycle rises to learning_rate"},
+        {"one_cycle.start_divisor", Number{&Recipe::oneCycleStartDivisor, 0, inf, /*openMin=*/true},
+         "one-cycle starts at learning_rate over this"},
+        {"one_cycle.end_divisor", Number{&Recipe::oneCycleEndDivisor, 0, inf, /*openMin=*/true},
+         "one-cycle ends at its start over this"},
         {"warmup_epochs", Integer{&Recipe::warmupEpochs, 0, maxCount},
-         "epochs in which the learning rate rises to its top, before the schedule begins"},
+         "epochs in which the learning rate rises to its top, before the schedule begins; not with one-cycle"},
+        {"loss", Text{&Recipe::loss},
+         "an fn of the architecture file or the prelude; empty: cross_entropy, or soft_cross_entropy with mixup and "
+         "cutmix"},
+        {"label_smoothing", Number{&Recipe::labelSmoothing, 0, 1},
+         "share of a target that is spread over all classes: the parameter `smoothing` of the loss"},
+        {"ema.decay", Number{&Recipe::emaDecay, 0, 1, false, /*openMax=*/true},
+         "weight of the old value in a moving average of weights and running statistics, which evaluation and the "
+         "weights of the run then use; 0: none"},
+        {"ema.warmup", Boolean{&Recipe::emaWarmup},
+         "average over fewer steps at first: the decay of step t is at most 1 - t^(-2/3)"},
         {"mean", PerChannel{&Recipe::mean, false},
          "subtracted from each channel of pixels in 0..1; auto computes it from the training set"},
         {"std", PerChannel{&Recipe::deviation, true},
@@ -160,8 +197,21 @@ static bool isTable(std::string_view name) {
   });
 }
 
+/// The keys of a parameter group, as documentation has them.
+static const std::vector<RecipeKey> &groupKeys() {
+  static const std::vector<RecipeKey> keys = {
+      {"match", "string", "", "", "pattern for paths: * is any characters, ? is one, [ab] one of these; needed"},
+      {"weight_decay", "number", "at least 0", "", "weight decay of the group; absent: that of the recipe"},
+      {"learning_rate_factor", "number", "at least 0", "1", "multiplies the learning rate"},
+      {"frozen", "boolean", "", "false", "keeps the parameters as they are; running statistics still move"},
+  };
+  return keys;
+}
+
 static std::string unknownKey(std::string_view name) {
   std::vector<std::string> all;
+  for (const RecipeKey &key : groupKeys())
+    all.push_back("groups." + key.name);
   for (const KeyRecord &record : keyRecords()) {
     all.push_back(record.name);
     if (const auto *augmentation = std::get_if<Switch>(&record.kind))
@@ -232,6 +282,11 @@ struct KeyDescriber {
     key.defaultValue = "false";
   }
 
+  void operator()(const Groups &) const {
+    key.type = "list of tables";
+    key.defaultValue = "[]";
+  }
+
   void operator()(const Path &) const {
     key.type = "string";
     key.defaultValue = "\"\"";
@@ -255,6 +310,11 @@ std::vector<RecipeKey> espalier::rt::recipeKeys() {
     key.summary = record.summary;
     std::visit(KeyDescriber{key}, record.kind);
     keys.push_back(std::move(key));
+    if (std::holds_alternative<Groups>(record.kind))
+      for (RecipeKey part : groupKeys()) {
+        part.name.insert(0, record.name + "[].");
+        keys.push_back(std::move(part));
+      }
     if (const auto *augmentation = std::get_if<Switch>(&record.kind))
       for (const AugmentationKey &part : augmentation->augmentation->keys)
         keys.push_back({fmt::format("{}.{}", record.name, part.name), part.isInteger ? "integer" : "number",
@@ -432,7 +492,64 @@ public:
     return {};
   }
 
+  Status operator()(const Groups &groups) const {
+    const toml::array *array = node.as_array();
+    if (!array)
+      return expected(node, "a list of tables", describe(node));
+    std::vector<ParameterGroup> values;
+    for (const toml::node &element : *array) {
+      const toml::table *table = element.as_table();
+      if (!table)
+        return expected(element, "a list of tables", fmt::format("{} in it", describe(element)));
+      ParameterGroup group;
+      for (auto &&[name, value] : *table)
+        if (Status status = readGroupKey(name, value, group); !status.ok())
+          return status;
+      if (group.match.empty())
+        return invalidInput("{}a group expects 'match', a pattern for paths of parameters",
+                            location(fileName, element.source().begin));
+      values.push_back(std::move(group));
+    }
+    recipe.*groups.field = std::move(values);
+    return {};
+  }
+
 private:
+  Status readGroupKey(const toml::key &name, const toml::node &value, ParameterGroup &group) const {
+    std::string fullName = fmt::format("groups.{}", name.str());
+    auto expected = [&](std::string_view wanted, std::string_view got) {
+      return invalidInput("{}'{}' expects {}, but got {}", location(fileName, value.source().begin), fullName, wanted,
+                          got);
+    };
+    if (name.str() == "match") {
+      const toml::value<std::string> *text = value.as_string();
+      if (!text)
+        return expected("a string", describe(value));
+      if (text->get().empty() || text->get().find(':') != std::string::npos)
+        return expected("a pattern for paths of parameters", quote(text->get()));
+      group.match = text->get();
+      return {};
+    }
+    if (name.str() == "frozen") {
+      const toml::value<bool> *flag = value.as_boolean();
+      if (!flag)
+        return expected("true or false", describe(value));
+      group.frozen = flag->get();
+      return {};
+    }
+    bool isDecay = name.str() == "weight_decay";
+    if (!isDecay && name.str() != "learning_rate_factor")
+      return invalidInput("{}{}", location(fileName, name.source().begin), unknownKey(fullName));
+    std::optional<double> number = readNumber(value);
+    if (!number || !(*number >= 0) || !std::isfinite(*number))
+      return expected("a number at least 0", number ? fmt::format("{}", *number) : std::string(describe(value)));
+    if (isDecay)
+      group.weightDecay = *number;
+    else
+      group.learningRateFactor = *number;
+    return {};
+  }
+
   Status readAugmentationKey(const AugmentationRecord &record, const toml::key &name, const toml::node &value,
                              AugmentationValues &values) const {
     std::string fullName = fmt::format("{}.{}", key, name.str());
@@ -492,6 +609,17 @@ static Status checkCombinations(const Recipe &recipe) {
     return invalidInput("'nesterov' expects a momentum above 0");
   if (recipe.schedule == Schedule::MultiStep && recipe.milestones.empty())
     return invalidInput("schedule 'multi-step' expects 'milestones'");
+  if (recipe.schedule == Schedule::OneCycle && recipe.warmupEpochs > 0)
+    return invalidInput("'warmup_epochs' expects 0 with the schedule 'one-cycle', which has a rise of its own, but got "
+                        "{}",
+                        recipe.warmupEpochs);
+  if (recipe.minLearningRate > recipe.learningRate)
+    return invalidInput("'min_learning_rate' expects at most 'learning_rate' ({}), but got {}", recipe.learningRate,
+                        recipe.minLearningRate);
+  if (recipe.clipNorm > 0 && recipe.clipValue > 0)
+    return invalidInput("'clip_norm' and 'clip_value' expect at most one of them above 0");
+  if (recipe.batch % recipe.accumulate != 0)
+    return invalidInput("'accumulate' expects a divisor of 'batch' ({}), but got {}", recipe.batch, recipe.accumulate);
   if (recipe.warmupEpochs > recipe.epochs)
     return invalidInput("'warmup_epochs' expects at most 'epochs' ({}), but got {}", recipe.epochs,
                         recipe.warmupEpochs);
@@ -663,6 +791,16 @@ struct ValueFormatter {
   }
   std::string operator()(const Path &path) const { return formatString(recipe.*path.field); }
   std::string operator()(const Text &text) const { return formatString(recipe.*text.field); }
+  std::string operator()(const Groups &groups) const {
+    std::string text;
+    for (const ParameterGroup &group : recipe.*groups.field) {
+      text += fmt::format("{}{{match = {}", text.empty() ? "" : ", ", formatString(group.match));
+      if (group.weightDecay)
+        text += fmt::format(", weight_decay = {}", *group.weightDecay);
+      text += fmt::format(", learning_rate_factor = {}, frozen = {}}}", group.learningRateFactor, group.frozen);
+    }
+    return fmt::format("[{}]", text);
+  }
   std::string operator()(const Switch &option) const {
     const AugmentationSettings &settings = recipe.*option.field;
     auto setting = settings.find(option.augmentation->name);
@@ -696,28 +834,4 @@ bool espalier::rt::isRunKey(std::string_view key) {
                                                  "init_from",      "skip_mismatched", "checkpoint_every", "keep",
                                                  "loading.memory", "loading.workers"};
   return std::find(std::begin(runKeys), std::end(runKeys), key) != std::end(runKeys);
-}
-
-//===----------------------------------------------------------------------===//
-// Schedule
-//===----------------------------------------------------------------------===//
-
-double Recipe::learningRateAt(int64_t step, int64_t stepsPerEpoch) const {
-  int64_t warmup = warmupEpochs * stepsPerEpoch, total = epochs * stepsPerEpoch;
-  if (step < warmup)
-    return learningRate * static_cast<double>(step + 1) / static_cast<double>(warmup);
-  switch (schedule) {
-  case Schedule::Constant:
-    return learningRate;
-  case Schedule::Cosine: {
-    double progress = static_cast<double>(step - warmup) / static_cast<double>(total - warmup);
-    return learningRate * 0.5 * (1 + std::cos(M_PI * progress));
-  }
-  case Schedule::MultiStep: {
-    int64_t epoch = step / stepsPerEpoch;
-    auto passed = std::upper_bound(milestones.begin(), milestones.end(), epoch) - milestones.begin();
-    return learningRate * std::pow(gamma, static_cast<double>(passed));
-  }
-  }
-  return learningRate;
 }

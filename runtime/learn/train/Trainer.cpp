@@ -35,15 +35,23 @@ static double readScalar(DType dtype, Span<const uint8_t> bytes) {
   return value;
 }
 
-/// Makes `reader` use the parameters and states of `owner`.
-static Status shareStored(Program &owner, Program &reader) {
+/// The slot with the moving average of a parameter or state.
+static std::string averageOf(const std::string &name) { return name + "#average"; }
+
+/// Makes `reader` use the parameters, states and slots of `owner`, or moving averages in their place where there are
+/// any.
+static Status shareStored(Program &owner, Program &reader, bool preferAverages) {
   Status failure;
   forEachInput(reader, [&](PlaceId id, const Place &place) {
     if (!isStored(place.role) || !failure.ok())
       return;
-    std::optional<PlaceId> source = owner.findInput(place.name);
+    std::optional<PlaceId> source;
+    if (preferAverages)
+      source = owner.findInput(averageOf(place.name));
     if (!source)
-      failure = invalidInput("the training step has no '{}', which the evaluation reads", place.name);
+      source = owner.findInput(place.name);
+    if (!source)
+      failure = invalidInput("the training step has no '{}', which another program of the run reads", place.name);
     else
       failure = reader.bind(id, owner.memory(*source));
   });
@@ -73,6 +81,18 @@ static Expected<Batch> createRest(const BatchLoader &loader) {
   return batch;
 }
 
+/// Gives every scalar that changes from step to step its memory.
+static Status writeZeroHypers(Program &program) {
+  Status failure;
+  forEachInput(program, [&](PlaceId id, const Place &place) {
+    if (place.role == Role::Input || isStored(place.role) || !failure.ok())
+      return;
+    Expected<HostTensor> zero = HostTensor::create(place.dtype, place.logical);
+    failure = zero ? program.write(id, *zero) : zero.takeStatus();
+  });
+  return failure;
+}
+
 Expected<Trainer> Trainer::create(TrainingPrograms programs, Prefetcher train, Prefetcher test, const Recipe &recipe) {
   Trainer trainer(std::move(programs), std::move(train), std::move(test), recipe);
   for (auto [program, inputs, loader] :
@@ -83,6 +103,15 @@ Expected<Trainer> Trainer::create(TrainingPrograms programs, Prefetcher train, P
       return found.takeStatus();
     *inputs = std::move(*found);
   }
+  if (trainer.programs.accumulate) {
+    Expected<BatchInputs> found = findInputs(*trainer.programs.accumulate, trainer.train.loader());
+    if (!found)
+      return found.takeStatus();
+    trainer.accumulateInputs = std::move(*found);
+  }
+  if (trainer.stepsPerEpoch() == 0)
+    return invalidInput("the training set has {} samples, fewer than one batch of {}",
+                        trainer.train.loader().numSamples(), recipe.batch);
   if (trainer.train.loader().view().mixes() && !trainer.stepInputs.targets)
     return invalidInput("'mixup' and 'cutmix' give a sample several classes: they expect a loss of probabilities, such "
                         "as soft_cross_entropy(logits, targets: f32[N, C]), but the loss takes labels");
@@ -115,11 +144,18 @@ Expected<Trainer> Trainer::create(TrainingPrograms programs, Prefetcher train, P
   });
   if (!failure.ok())
     return failure;
-  if (Status s = shareStored(trainer.programs.step, trainer.programs.evaluate); !s.ok())
+  if (Status s = shareStored(trainer.programs.step, trainer.programs.evaluate, /*preferAverages=*/true); !s.ok())
     return s;
   if (trainer.programs.evaluateRest)
-    if (Status s = shareStored(trainer.programs.step, *trainer.programs.evaluateRest); !s.ok())
+    if (Status s = shareStored(trainer.programs.step, *trainer.programs.evaluateRest, /*preferAverages=*/true); !s.ok())
       return s;
+  if (trainer.programs.accumulate) {
+    Program &program = *trainer.programs.accumulate;
+    if (Status s = writeZeroHypers(program); !s.ok())
+      return s;
+    if (Status s = shareStored(trainer.programs.step, program, /*preferAverages=*/false); !s.ok())
+      return s;
+  }
   return trainer;
 }
 
@@ -241,6 +277,20 @@ Expected<TensorMap> Trainer::read(bool slots) const {
   return tensors;
 }
 
+Expected<TensorMap> Trainer::weights() const {
+  Expected<TensorMap> tensors = read(/*slots=*/false);
+  if (!tensors)
+    return tensors;
+  for (auto &[name, tensor] : *tensors)
+    if (std::optional<PlaceId> average = programs.step.findInput(averageOf(name))) {
+      Expected<HostTensor> value = programs.step.read(*average);
+      if (!value)
+        return value.takeStatus();
+      tensor = std::move(*value);
+    }
+  return tensors;
+}
+
 std::vector<std::string> Trainer::describeKernels() const {
   std::vector<std::string> kernels;
   for (size_t row = 0; row < programs.step.table().rows.size(); ++row)
@@ -248,14 +298,12 @@ std::vector<std::string> Trainer::describeKernels() const {
   return kernels;
 }
 
-void Trainer::setHyper(std::string_view name, HyperValue value) {
-  std::optional<PlaceId> id = programs.step.findInput(name);
+void Trainer::setHyper(Program &program, std::string_view name, HyperValue value) {
+  std::optional<PlaceId> id = program.findInput(name);
   if (!id)
     return;
-  DType dtype = placeOf(programs.step, *id).dtype;
-  auto store = [memory = programs.step.memory(*id)](auto scalar) {
-    std::memcpy(memory.data(), &scalar, sizeof scalar);
-  };
+  DType dtype = placeOf(program, *id).dtype;
+  auto store = [memory = program.memory(*id)](auto scalar) { std::memcpy(memory.data(), &scalar, sizeof scalar); };
   if (dtype == DType::I64)
     store(value.integer);
   else if (dtype == DType::F64)
@@ -298,7 +346,7 @@ bool Trainer::storedIsFinite() {
   return true;
 }
 
-Status Trainer::explainNonFinite(int64_t step) {
+Status Trainer::explainNonFinite(Program &program, int64_t step) {
   std::string parameter;
   for (PlaceId id : stored)
     if (parameter.empty() && !allFinite(placeOf(programs.step, id).dtype, programs.step.memory(id)))
@@ -308,13 +356,13 @@ Status Trainer::explainNonFinite(int64_t step) {
     Span<uint8_t> memory = programs.step.memory(stored[i]);
     std::memcpy(memory.data(), snapshot[i].data(), memory.size());
   }
-  Expected<std::optional<size_t>> row = programs.step.runToNonFinite();
+  Expected<std::optional<size_t>> row = program.runToNonFinite();
   if (!row)
     return row.takeStatus();
   std::string where = "an unknown op";
   if (*row) {
-    const Row &fault = programs.step.table().rows[**row];
-    where = fmt::format("{}{}{}", programs.step.describeRow(**row),
+    const Row &fault = program.table().rows[**row];
+    where = fmt::format("{}{}{}", program.describeRow(**row),
                         fault.scope.empty() ? "" : fmt::format(" of '{}'", fault.scope),
                         fault.location.empty() ? "" : fmt::format(" at {}", fault.location));
   }
@@ -323,30 +371,44 @@ Status Trainer::explainNonFinite(int64_t step) {
       where, parameter.empty() ? "" : fmt::format(" and reaches the parameter '{}'", parameter));
 }
 
-Status Trainer::trainStep(int64_t step) {
-  auto begin = std::chrono::steady_clock::now();
-  int64_t numBatches = stepsPerEpoch(), epoch = step / numBatches, index = step % numBatches;
-  train.start(epoch, index);
+Status Trainer::trainPart(Program &program, const BatchInputs &inputs, int64_t step, int64_t part) {
   // Wraps for huge seeds; it need only be the same each time.
-  uint64_t seed = static_cast<uint64_t>(recipe.seed) * 1'000'003 + static_cast<uint64_t>(step);
-  for (auto [name, value] : {std::pair("learning_rate", HyperValue{recipe.learningRateAt(step, numBatches), 0}),
+  uint64_t seed =
+      static_cast<uint64_t>(recipe.seed) * 1'000'003 + static_cast<uint64_t>(step * recipe.accumulate + part);
+  for (auto [name, value] : {std::pair("learning_rate", HyperValue{recipe.learningRateAt(step, stepsPerEpoch()), 0}),
                              std::pair("step", HyperValue{static_cast<double>(step + 1), step + 1}),
                              std::pair("seed", HyperValue{static_cast<double>(seed), static_cast<int64_t>(seed)})})
-    setHyper(name, value);
+    setHyper(program, name, value);
   takeSnapshot();
   Expected<const Batch *> batch = train.next();
   if (!batch)
     return batch.takeStatus().in("training set");
-  if (Status s = runBatch(programs.step, stepInputs, **batch); !s.ok())
+  if (Status s = runBatch(program, inputs, **batch); !s.ok())
     return s;
-  readMetrics(programs.step);
+  readMetrics(program);
   bool finite = storedIsFinite();
   for (const auto &[name, value] : metrics)
     finite &= std::isfinite(value);
-  if (!finite)
-    return explainNonFinite(step);
+  return finite ? Status() : explainNonFinite(program, step);
+}
+
+Status Trainer::trainStep(int64_t step) {
+  auto begin = std::chrono::steady_clock::now();
+  int64_t numSteps = stepsPerEpoch(), parts = recipe.accumulate, epoch = step / numSteps, index = step % numSteps;
+  train.start(epoch, index * parts);
+  for (int64_t part = 0; part < parts; ++part) {
+    bool isLast = part + 1 == parts;
+    if (Status s = trainPart(isLast ? programs.step : *programs.accumulate, isLast ? stepInputs : accumulateInputs,
+                             step, part);
+        !s.ok())
+      return s;
+    for (const auto &[name, value] : metrics)
+      partSums[name] = (part ? partSums[name] : 0) + value / static_cast<double>(parts);
+  }
+  for (auto &[name, value] : metrics)
+    value = partSums[name];
   // The next epoch's first batches are made during the evaluation.
-  if (index + 1 == numBatches && epoch + 1 < recipe.epochs)
+  if (index + 1 == numSteps && epoch + 1 < recipe.epochs)
     train.start(epoch + 1, 0);
   trainingSeconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return {};
@@ -363,7 +425,7 @@ Expected<std::optional<Metrics>> Trainer::evaluate(const std::function<bool()> &
     Expected<const Batch *> batch = test.next();
     if (!batch)
       return batch.takeStatus().in("test set");
-    bool whole = (*batch)->count == recipe.batch;
+    bool whole = (*batch)->count == test.loader().batchSize();
     Program &program = whole ? programs.evaluate : *programs.evaluateRest;
     if (!whole) {
       program.constantsChanged();

@@ -29,8 +29,8 @@
 // ADAMW:      %[[START:.+]] = cg.mul %[[W]], %{{.+}}
 // ADAMW:      cg.state "w" slot "first_moment"
 // ADAMW:      cg.mul %[[G]], %{{.+}}
-// ADAMW:      cg.state "w" slot "second_moment"
 // ADAMW:      cg.mul %[[G]], %[[G]]
+// ADAMW:      cg.state "w" slot "second_moment"
 // ADAMW-COUNT-2: cg.power
 // ADAMW:      %[[NEW:.+]] = cg.sub %[[START]], %{{.+}}
 // ADAMW:      cg.parameter_update "w", %[[NEW]]
@@ -45,10 +45,10 @@
 // PURE:      cg.graph @step(
 // PURE-SAME:   %[[X:.+]]: tensor<4xf32> {cg.name = "x", cg.role = "input"}
 // PURE-SAME:   %[[W:.+]]: tensor<4xf32> {cg.init = #cg.fill<1.000000e+00 : f64>, cg.path = "w", cg.role = "parameter"}
-// PURE-SAME:   %[[V:.+]]: tensor<4xf32> {cg.init = #cg.fill<0.000000e+00 : f64>, cg.path = "w", cg.role = "slot", cg.slot = "momentum"}
 // PURE-SAME:   %[[LR:.+]]: tensor<f32> {cg.name = "learning_rate", cg.role = "hyper"}
+// PURE-SAME:   %[[V:.+]]: tensor<4xf32> {cg.init = #cg.fill<0.000000e+00 : f64>, cg.path = "w", cg.role = "slot", cg.slot = "momentum"}
 // PURE-SAME: -> (tensor<f32> {cg.name = "output0", cg.role = "output"}
-// PURE-SAME:     tensor<4xf32> {cg.path = "w", cg.role = "slot", cg.slot = "momentum", cg.tied = 2 : i64}
+// PURE-SAME:     tensor<4xf32> {cg.path = "w", cg.role = "slot", cg.slot = "momentum", cg.tied = 3 : i64}
 // PURE-SAME:     tensor<4xf32> {cg.path = "w", cg.role = "parameter", cg.tied = 1 : i64}
 // PURE-SAME:     tensor<4xf32> {cg.path = "w", cg.role = "gradient"}
 // PURE-NOT:  cg.parameter

@@ -18,7 +18,7 @@ static DialectRegistry makeRegistry() {
   return registry;
 }
 
-integration::LoadedNet::LoadedNet(const Net &net)
+integration::LoadedNet::LoadedNet(const Net &net, double smoothing)
     : name(net.name), classes(net.classes), context(makeRegistry(), MLIRContext::Threading::DISABLED) {
   context.loadAllAvailableDialects();
   SourceMgrDiagnosticHandler handler(sources, &context);
@@ -29,6 +29,7 @@ integration::LoadedNet::LoadedNet(const Net &net)
   sources.AddNewSourceBuffer(std::move(*file), llvm::SMLoc());
   ArchitectureOptions options;
   options.losses = {"cross_entropy"};
+  options.lossNumbers = {{"smoothing", smoothing}};
   module = parseArchitecture(sources, &context, options);
   if (!module)
     return;

@@ -20,10 +20,11 @@ struct Net {
 };
 inline constexpr Net nets[] = {{"cifar_resnet20", "examples/zoo", 10}, {"mobilenet_v2", "examples/zoo", 1000}};
 inline constexpr Net smallConv = {"small_conv", "test/Unit/Integration", 10};
+inline constexpr Net smallPlain = {"small_plain", "test/Unit/Integration", 10};
 
-/// A network with cross-entropy as its loss and its dropout off.
+/// A network with cross-entropy as its loss, of some label smoothing, and its dropout off.
 struct LoadedNet {
-  explicit LoadedNet(const Net &net);
+  explicit LoadedNet(const Net &net, double smoothing = 0.0);
 
   /// Training in float64 with the batch and image size of a golden.
   TrainingOptions trainingOptions(const golden::Golden &golden) const;

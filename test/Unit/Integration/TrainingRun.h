@@ -20,23 +20,28 @@ public:
 
   /// Sets every parameter, and all states and slots to zero.
   void start(const Start &values);
-  /// Runs a step on the golden's batch of number `index`; its loss.
+  /// Runs a step on the golden's batch of number `index`, in as many parts as the options say; its loss.
   double step(const golden::Golden &golden, size_t index);
 
   /// \name Values after a step.
   /// @{
   std::vector<double> gradient(const std::string &path); ///< with TrainingOptions::returnGradients
   std::vector<double> weight(const std::string &path);
+  std::vector<double> slot(const std::string &path, const std::string &name);
   /// @}
   std::vector<std::string> parameters() const;
 
 private:
-  rt::HostTensor makeTensor(rt::PlaceId id) const;
-  void write(rt::PlaceId id, const std::vector<double> &values);
+  static rt::HostTensor makeTensor(const rt::Program &program, rt::PlaceId id);
+  static void write(rt::Program &program, rt::PlaceId id, const std::vector<double> &values);
   std::vector<double> read(std::optional<rt::PlaceId> id);
-  void setHyper(const char *name, double value);
+  static void setHyper(rt::Program &program, const char *name, double value);
+  /// Runs `part` of the batch.
+  double runPart(rt::Program &program, const golden::Golden &golden, size_t index, size_t part);
 
   std::optional<rt::Program> program;
+  std::optional<rt::Program> early; ///< for all parts of a batch but the last, where it has several
+  size_t parts = 1;
   uint64_t classes;
 };
 

@@ -23,7 +23,8 @@ void expectTrajectory(const integration::LoadedNet &net, const TrainingOptions &
         << "step " << step;
   EXPECT_EQ(run.parameters().size(), expected.weightsAfter.size());
   for (const auto &[path, norm] : expected.weightsAfter)
-    EXPECT_NEAR(integration::norm(run.weight(path)), norm, 1e-6 * norm) << path;
+    EXPECT_NEAR(integration::norm(options.average ? run.slot(path, "average") : run.weight(path)), norm, 1e-6 * norm)
+        << path;
 }
 
 class Trajectories : public testing::TestWithParam<integration::Net> {};
@@ -41,19 +42,29 @@ TEST_P(Trajectories, EqualPyTorchInFloat64) {
 INSTANTIATE_TEST_SUITE_P(Nets, Trajectories, testing::ValuesIn(integration::nets),
                          [](const auto &info) { return std::string(info.param.name); });
 
+void useMomentum(TrainingOptions &options) {
+  options.optimizer.momentum = 0.9;
+  options.optimizer.weightDecay = 5e-4;
+}
+
 /// A golden of small_conv and what makes the same run here.
 struct Optimiser {
   const char *name;
   void (*configure)(TrainingOptions &options);
+  double smoothing = 0.0;
 };
 constexpr Optimiser optimisers[] = {
     {"nesterov",
      [](TrainingOptions &options) {
-       options.optimizer.momentum = 0.9;
+       useMomentum(options);
        options.optimizer.nesterov = true;
-       options.optimizer.weightDecay = 5e-4;
      }},
     {"clip", [](TrainingOptions &options) { options.clipNorm = 0.5; }},
+    {"clip_value",
+     [](TrainingOptions &options) {
+       options.clipValue = 0.01;
+       options.optimizer.weightDecay = 0.05;
+     }},
     {"adam",
      [](TrainingOptions &options) {
        options.optimizer.kind = cg::OptimizerKind::Adam;
@@ -64,13 +75,53 @@ constexpr Optimiser optimisers[] = {
        options.optimizer.kind = cg::OptimizerKind::AdamW;
        options.optimizer.weightDecay = 0.1;
      }},
+    {"rmsprop",
+     [](TrainingOptions &options) {
+       options.optimizer.kind = cg::OptimizerKind::RMSprop;
+       options.optimizer.momentum = 0.9;
+       options.optimizer.epsilon = 1e-3;
+       options.optimizer.weightDecay = 0.01;
+     }},
+    {"rmsprop_centred",
+     [](TrainingOptions &options) {
+       options.optimizer.kind = cg::OptimizerKind::RMSprop;
+       options.optimizer.alpha = 0.9;
+       options.optimizer.centered = true;
+       options.optimizer.epsilon = 1e-3;
+     }},
+    {"groups",
+     [](TrainingOptions &options) {
+       options.optimizer.momentum = 0.9;
+       options.optimizer.weightDecay = 0.05;
+       options.groups.groups = {"fc.*:rate=0.1:weight-decay=0.2", "conv2.bias:frozen"};
+       options.groups.decayNormsAndBiases = false;
+     }},
+    {"smoothing", useMomentum, 0.1},
+    // The sum of the parts is clipped, then weight decay is added. Batch norm sees each part by itself in both.
+    {"accumulate",
+     [](TrainingOptions &options) {
+       useMomentum(options);
+       options.accumulate = 4;
+       options.sizes.front() = "N=2";
+       options.clipNorm = 0.5;
+     }},
+    {"average",
+     [](TrainingOptions &options) {
+       useMomentum(options);
+       options.average = cg::AverageParametersOptions{0.9, /*warmup=*/false};
+     }},
+    {"average_warmup",
+     [](TrainingOptions &options) {
+       useMomentum(options);
+       options.average = cg::AverageParametersOptions{0.95, /*warmup=*/true};
+     }},
 };
 
 class Optimisers : public testing::TestWithParam<Optimiser> {};
 
 TEST_P(Optimisers, EqualPyTorchInFloat64) {
   golden::Golden expected = golden::read(std::string("small_conv.") + GetParam().name);
-  integration::LoadedNet net(integration::smallConv);
+  integration::LoadedNet net(integration::smallConv, GetParam().smoothing);
   TrainingOptions options = net.trainingOptions(expected);
   GetParam().configure(options);
   expectTrajectory(net, options, expected);
@@ -78,6 +129,29 @@ TEST_P(Optimisers, EqualPyTorchInFloat64) {
 
 INSTANTIATE_TEST_SUITE_P(All, Optimisers, testing::ValuesIn(optimisers),
                          [](const auto &info) { return std::string(info.param.name); });
+
+/// Without batch norm, the parts of a batch give what the whole batch gives.
+TEST(Accumulation, EqualsTheLargeBatch) {
+  golden::Golden golden = golden::read("small_conv.nesterov");
+  integration::LoadedNet net(integration::smallPlain);
+  ASSERT_TRUE(net.module);
+  TrainingOptions options = net.trainingOptions(golden);
+  useMomentum(options);
+  options.clipNorm = 0.5;
+  integration::TrainingRun whole(net, options);
+  options.accumulate = 4;
+  options.sizes.front() = "N=2";
+  integration::TrainingRun parts(net, options);
+  ASSERT_TRUE(whole && parts);
+  whole.start(golden::initial);
+  parts.start(golden::initial);
+  for (size_t step = 0; step < 20; ++step) {
+    double loss = whole.step(golden, step);
+    ASSERT_NEAR(parts.step(golden, step), loss, 1e-12 * std::fabs(loss)) << "step " << step;
+  }
+  for (const std::string &path : whole.parameters())
+    EXPECT_LE(integration::relativeError(parts.weight(path), whole.weight(path)), 1e-12) << path;
+}
 
 /// A step in code for another processor than the one at hand: the same loss and gradients within rounding, and in
 /// float64, which no library computes, within rounding of that.

@@ -4,9 +4,12 @@
 
 #include "TestSupport.h"
 
-#include <algorithm>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
-#include <cmath>
+#include <algorithm>
+#include <fstream>
+#include <set>
 
 using namespace espalier::rt;
 using namespace espalier::rt::test;
@@ -39,6 +42,27 @@ TEST(RecipeTest, ReadsEveryKey) {
     warmup_epochs = 3
     mean = [0.5]
     std = [0.25]
+    decay_norms_and_biases = false
+    clip_value = 0
+    alpha = 0.8
+    centred = true
+    accumulate = 4
+    step_epochs = 5
+    min_learning_rate = 0.001
+    power = 2
+    loss = "mean_squared_error"
+    label_smoothing = 0.1
+    one_cycle = {rise = 0.4, start_divisor = 10, end_divisor = 100}
+    [ema]
+    decay = 0.99
+    warmup = true
+    [[groups]]
+    match = "head.*"
+    learning_rate_factor = 10
+    [[groups]]
+    match = "*.bias"
+    weight_decay = 0
+    frozen = true
   )",
                                         "run.toml");
   ASSERT_TRUE(recipe.ok()) << recipe.status().message();
@@ -60,12 +84,56 @@ TEST(RecipeTest, ReadsEveryKey) {
   EXPECT_EQ(recipe->warmupEpochs, 3);
   EXPECT_EQ(recipe->mean, (std::vector<double>{0.5}));
   EXPECT_EQ(recipe->deviation, (std::vector<double>{0.25}));
+  EXPECT_FALSE(recipe->decayNormsAndBiases);
+  EXPECT_EQ(recipe->alpha, 0.8);
+  EXPECT_TRUE(recipe->centred);
+  EXPECT_EQ(recipe->accumulate, 4);
+  EXPECT_EQ(recipe->partSize(), 16);
+  EXPECT_EQ(recipe->stepEpochs, 5);
+  EXPECT_EQ(recipe->minLearningRate, 0.001);
+  EXPECT_EQ(recipe->power, 2);
+  EXPECT_EQ(recipe->loss, "mean_squared_error");
+  EXPECT_EQ(recipe->labelSmoothing, 0.1);
+  EXPECT_EQ(recipe->oneCycleRise, 0.4);
+  EXPECT_EQ(recipe->oneCycleStartDivisor, 10);
+  EXPECT_EQ(recipe->oneCycleEndDivisor, 100);
+  EXPECT_EQ(recipe->emaDecay, 0.99);
+  EXPECT_TRUE(recipe->emaWarmup);
+  ASSERT_EQ(recipe->groups.size(), 2u);
+  EXPECT_EQ(recipe->groups[0].match, "head.*");
+  EXPECT_EQ(recipe->groups[0].learningRateFactor, 10);
+  EXPECT_EQ(recipe->groups[0].weightDecay, std::nullopt);
+  EXPECT_FALSE(recipe->groups[0].frozen);
+  EXPECT_EQ(recipe->groups[1].weightDecay, 0);
+  EXPECT_TRUE(recipe->groups[1].frozen);
+}
+
+TEST(RecipeTest, GroupsAreChecked) {
+  expectInvalid("groups = 3", "run.toml:1:10: 'groups' expects a list of tables, but got an integer");
+  expectInvalid("[groups]\nmatch = 'x'", "run.toml:1:1: 'groups' expects a list of tables, but got a table");
+  expectInvalid("groups = ['x']", "run.toml:1:11: 'groups' expects a list of tables, but got a string in it");
+  expectInvalid("[[groups]]\nfrozen = true",
+                "run.toml:1:1: a group expects 'match', a pattern for paths of parameters");
+  expectInvalid("[[groups]]\nmatch = ''",
+                "run.toml:2:9: 'groups.match' expects a pattern for paths of parameters, but got ''");
+  expectInvalid("[[groups]]\nmatch = 'a:b'",
+                "run.toml:2:9: 'groups.match' expects a pattern for paths of parameters, but got 'a:b'");
+  expectInvalid("[[groups]]\nmatch = 1", "run.toml:2:9: 'groups.match' expects a string, but got an integer");
+  expectInvalid("[[groups]]\nmatch = 'x'\nwieght_decay = 0",
+                "run.toml:3:1: unknown key 'groups.wieght_decay'; did you mean 'groups.weight_decay'?");
+  expectInvalid("[[groups]]\nmatch = 'x'\nweight_decay = -1",
+                "run.toml:3:16: 'groups.weight_decay' expects a number at least 0, but got -1");
+  expectInvalid("[[groups]]\nmatch = 'x'\nlearning_rate_factor = 'y'",
+                "run.toml:3:24: 'groups.learning_rate_factor' expects a number at least 0, but got a string");
+  expectInvalid("[[groups]]\nmatch = 'x'\nfrozen = 1",
+                "run.toml:3:10: 'groups.frozen' expects true or false, but got an integer");
 }
 
 TEST(RecipeTest, AbsentKeysHaveTheDocumentedDefaults) {
   std::string text;
   for (const RecipeKey &key : recipeKeys())
-    if (key.name != "milestones" && std::count(key.name.begin(), key.name.end(), '.') < 2)
+    if (key.name != "milestones" && key.name.find('[') == std::string::npos &&
+        std::count(key.name.begin(), key.name.end(), '.') < 2)
       text += key.name + " = " + key.defaultValue + "\n";
   Expected<Recipe> written = parseRecipe(text, "defaults.toml"), empty = parseRecipe("", "empty.toml");
   ASSERT_TRUE(written.ok()) << written.status().message();
@@ -92,8 +160,8 @@ TEST(RecipeTest, TypesAreChecked) {
   expectInvalid("epochs = 3.0", "run.toml:1:10: 'epochs' expects an integer, but got a number");
   expectInvalid("learning_rate = true", "run.toml:1:17: 'learning_rate' expects a number, but got a boolean");
   expectInvalid("nesterov = 1", "run.toml:1:12: 'nesterov' expects true or false, but got an integer");
-  expectInvalid("schedule = []",
-                "run.toml:1:12: 'schedule' expects one of 'constant', 'cosine', 'multi-step', but got a list");
+  expectInvalid("schedule = []", "run.toml:1:12: 'schedule' expects one of 'constant', 'cosine', 'multi-step', 'step', "
+                                 "'one-cycle', 'polynomial', but got a list");
   expectInvalid("milestones = 3", "run.toml:1:14: 'milestones' expects a list of integers, but got an integer");
   expectInvalid("milestones = [3, {}]",
                 "run.toml:1:18: 'milestones' expects a list of integers, but got a table in it");
@@ -109,10 +177,16 @@ TEST(RecipeTest, RangesAreChecked) {
   expectInvalid("learning_rate = nan", "run.toml:1:17: 'learning_rate' expects a number above 0, but got nan");
   expectInvalid("learning_rate = inf", "run.toml:1:17: 'learning_rate' expects a number above 0, but got inf");
   expectInvalid("momentum = 1.0", "run.toml:1:12: 'momentum' expects a number at least 0 and below 1, but got 1");
-  expectInvalid("schedule = 'step'",
-                "run.toml:1:12: 'schedule' expects one of 'constant', 'cosine', 'multi-step', but got 'step'");
+  expectInvalid("schedule = 'exponential'", "run.toml:1:12: 'schedule' expects one of 'constant', 'cosine', "
+                                            "'multi-step', 'step', 'one-cycle', 'polynomial', but got 'exponential'");
   expectInvalid("milestones = [5, 5]",
                 "run.toml:1:18: 'milestones' expects rising integers of at least 1, but got 5 in the list");
+  expectInvalid("ema.decay = 1", "run.toml:1:13: 'ema.decay' expects a number at least 0 and below 1, but got 1");
+  expectInvalid("label_smoothing = 2",
+                "run.toml:1:19: 'label_smoothing' expects a number at least 0 and at most 1, but got 2");
+  expectInvalid("[one_cycle]\nrise = 1",
+                "run.toml:2:8: 'one_cycle.rise' expects a number at least 0 and below 1, but got 1");
+  expectInvalid("[ema]\ndecya = 0.9", "run.toml:2:1: unknown key 'ema.decya'; did you mean 'ema.decay'?");
   expectInvalid("betas = [0.9]", "run.toml:1:9: 'betas' expects two numbers, but got 1");
   expectInvalid("betas = [0.9, 1]", "run.toml:1:9: 'betas' expects numbers of at least 0 and below 1, but got 1");
   expectInvalid("mean = [0, 0]", "run.toml:1:8: 'mean' expects 1 or 3 channels, but got 2");
@@ -124,6 +198,14 @@ TEST(RecipeTest, CombinationsAreChecked) {
   expectInvalid("nesterov = true\nmomentum = 0", "run.toml: 'nesterov' expects a momentum above 0");
   expectInvalid("schedule = 'multi-step'", "run.toml: schedule 'multi-step' expects 'milestones'");
   expectInvalid("epochs = 2\nwarmup_epochs = 3", "run.toml: 'warmup_epochs' expects at most 'epochs' (2), but got 3");
+  expectInvalid("schedule = 'one-cycle'\nwarmup_epochs = 3",
+                "run.toml: 'warmup_epochs' expects 0 with the schedule 'one-cycle', which has a rise of its own, but "
+                "got 3");
+  expectInvalid("min_learning_rate = 0.2",
+                "run.toml: 'min_learning_rate' expects at most 'learning_rate' (0.1), but got 0.2");
+  expectInvalid("clip_norm = 1\nclip_value = 1",
+                "run.toml: 'clip_norm' and 'clip_value' expect at most one of them above 0");
+  expectInvalid("batch = 6\naccumulate = 4", "run.toml: 'accumulate' expects a divisor of 'batch' (6), but got 4");
   expectInvalid("mean = [0]", "run.toml: 'mean' and 'std' expect to be given both or computed both");
   expectInvalid("mean = [0]\nstd = [1, 1, 1]",
                 "run.toml: 'mean' and 'std' expect the same number of channels, but got 1 and 3");
@@ -182,6 +264,7 @@ TEST(RecipeTest, FormattedRecipesReadBack) {
   recipe.schedule = Schedule::MultiStep;
   recipe.learningRate = 0.1 + 0.2; // no short decimal
   recipe.milestones = {3, 7};
+  recipe.groups = {{"a\"b.*", 0.1, 0.5, false}, {"*", std::nullopt, 1, true}};
   recipe.mean = std::vector<double>{1.0 / 3};
   recipe.deviation = std::vector<double>{0.25};
   recipe.network = "a \"quoted\" \\ path\n.esp";
@@ -195,8 +278,8 @@ TEST(RecipeTest, FormattedRecipesReadBack) {
   std::vector<RecipeKey> keys = recipeKeys();
   EXPECT_EQ(static_cast<int64_t>(recipeValues(recipe).size()),
             std::count_if(keys.begin(), keys.end(), [](const RecipeKey &key) {
-              return std::count(key.name.begin(), key.name.end(), '.') <
-                     2; // the keys of an augmentation are in its value
+              // The keys of an augmentation or a group are in its value.
+              return std::count(key.name.begin(), key.name.end(), '.') < 2 && key.name.find('[') == std::string::npos;
             }));
 }
 
@@ -214,84 +297,79 @@ TEST(RecipeTest, PathsCountFromTheFolderOfTheFile) {
   EXPECT_EQ(recipe->learningRate, 0.5);
 }
 
-TEST(RecipeTest, LearningRateFollowsTheSchedule) {
-  Recipe recipe;
-  recipe.learningRate = 0.8;
-  recipe.epochs = 4;
-  EXPECT_EQ(recipe.learningRateAt(399, 100), 0.8);
-
-  recipe.schedule = Schedule::Cosine;
-  EXPECT_EQ(recipe.learningRateAt(0, 100), 0.8);
-  EXPECT_DOUBLE_EQ(recipe.learningRateAt(200, 100), 0.4);
-  EXPECT_DOUBLE_EQ(recipe.learningRateAt(300, 100), 0.4 * (1 - std::sqrt(0.5)));
-
-  recipe.warmupEpochs = 2;
-  EXPECT_DOUBLE_EQ(recipe.learningRateAt(0, 100), 0.8 / 200);
-  EXPECT_DOUBLE_EQ(recipe.learningRateAt(199, 100), 0.8);
-  EXPECT_DOUBLE_EQ(recipe.learningRateAt(300, 100), 0.4);
-
-  recipe.schedule = Schedule::MultiStep;
-  recipe.milestones = {2, 3};
-  recipe.warmupEpochs = 0;
-  EXPECT_EQ(recipe.learningRateAt(199, 100), 0.8);
-  EXPECT_DOUBLE_EQ(recipe.learningRateAt(200, 100), 0.08);
-  EXPECT_DOUBLE_EQ(recipe.learningRateAt(399, 100), 0.008);
+nlohmann::json readGolden(const std::string &name) {
+  std::ifstream file(std::string(ESPALIER_SOURCE_DIR) + "/test/Unit/Runtime/goldens/" + name);
+  return nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
 }
 
-//===----------------------------------------------------------------------===//
-// Tables of keys
-//===----------------------------------------------------------------------===//
-
-TEST(RecipeTest, AugmentationsAreSwitchedOnByTablesAndWords) {
-  Expected<Recipe> recipe = parseRecipe("[augment]\ncrop = {padding = 2}\nflip = true\ncutout = false\n"
-                                        "[augment.mixup]\nalpha = 0.5\n[evaluate]\nresize = {size = 40}\n"
-                                        "[loading]\nmemory = 0.5\nskip_damaged = true\nlabel_column = \"kind\"\n",
-                                        "run.toml");
-  ASSERT_TRUE(recipe.ok()) << recipe.status().message();
-  AugmentationSettings wanted = {{"crop", {2, 0}}, {"flip", {0.5}}, {"mixup", {0.5, 1}}};
-  EXPECT_EQ(recipe->augment, wanted);
-  EXPECT_EQ(recipe->evaluate, (AugmentationSettings{{"resize", {40, 0, 0}}}));
-  DatasetOptions options = recipe->datasetOptions();
-  EXPECT_EQ(options.memoryBudget, uint64_t(1) << 29);
-  EXPECT_TRUE(options.skipDamaged);
-  EXPECT_EQ(options.labelColumn, "kind");
-
-  // A flag changes one value and leaves the others.
-  ASSERT_TRUE(overrideRecipe(*recipe, "augment.crop.size", "24").ok());
-  EXPECT_EQ(recipe->augment["crop"], (AugmentationValues{2, 24}));
-  ASSERT_TRUE(overrideRecipe(*recipe, "augment.flip", "false").ok());
-  ASSERT_TRUE(overrideRecipe(*recipe, "augment.cutout", "true").ok());
-  EXPECT_FALSE(recipe->augment.count("flip"));
-  EXPECT_EQ(recipe->augment["cutout"], (AugmentationValues{16, 1}));
-  ASSERT_TRUE(overrideRecipe(*recipe, "loading.label_column", "class").ok());
-  EXPECT_EQ(recipe->labelColumn, "class");
+TEST(ScheduleTest, LearningRatesAreThoseOfPyTorch) {
+  nlohmann::json golden = readGolden("schedules.json");
+  ASSERT_TRUE(golden.is_object());
+  std::set<Schedule> tested;
+  for (const nlohmann::json &item : golden["cases"]) {
+    std::string text = fmt::format("epochs = {}\nlearning_rate = {}\n{}", golden["epochs"].get<int64_t>(),
+                                   golden["learning_rate"].get<double>(), item["recipe"].get<std::string>());
+    Expected<Recipe> recipe = parseRecipe(text, "golden.toml");
+    ASSERT_TRUE(recipe) << recipe.status().message();
+    tested.insert(recipe->schedule);
+    std::vector<double> rates = item["rates"].get<std::vector<double>>();
+    int64_t steps = golden["steps"].get<int64_t>();
+    ASSERT_EQ(static_cast<int64_t>(rates.size()), recipe->epochs * steps);
+    for (size_t step = 0; step < rates.size(); ++step)
+      EXPECT_NEAR(recipe->learningRateAt(static_cast<int64_t>(step), steps), rates[step], 1e-12)
+          << text << "\nstep " << step;
+  }
+  EXPECT_EQ(tested.size(), 6u);
 }
 
-TEST(RecipeTest, KeysOfTablesAreChecked) {
-  expectInvalid("[augment]\ncrop = {pading = 2}",
-                "run.toml:2:9: unknown key 'augment.crop.pading'; did you mean 'augment.crop.padding'?");
-  expectInvalid("[augment]\nflipp = true", "run.toml:2:1: unknown key 'augment.flipp'; did you mean 'augment.flip'?");
-  expectInvalid("[augment]\ncrop = {padding = 2.5}",
-                "run.toml:2:19: 'augment.crop.padding' expects an integer at least 0 and at most 1024, but got 2.5");
-  expectInvalid("[augment]\nmixup = {alpha = 0}",
-                "run.toml:2:18: 'augment.mixup.alpha' expects a number above 0 and at most 1000, but got 0");
-  expectInvalid("[augment]\nmixup = {alpha = nan}",
-                "run.toml:2:18: 'augment.mixup.alpha' expects a number above 0 and at most 1000, but got nan");
-  expectInvalid("[augment]\nflip = {probability = \"x\"}",
-                "run.toml:2:23: 'augment.flip.probability' expects a number at least 0 and "
-                "at most 1, but got a string");
-  expectInvalid("[augment]\nflip = 3",
-                "run.toml:2:8: 'augment.flip' expects true, false or a table, but got an integer");
-  expectInvalid("[augment]\nresize = true", "run.toml:2:10: 'resize' expects either size, or height and width");
-  expectInvalid("[evaluate]\nflip = true", "run.toml:2:1: unknown key 'evaluate.flip'");
-  expectInvalid("augment = 3", "run.toml:1:1: unknown key 'augment'");
-  expectInvalid("[loading]\nlabel_column = 3",
-                "run.toml:2:16: 'loading.label_column' expects a string, but got an integer");
-  expectInvalid("[loading]\nchannels = 2", "run.toml: 'loading.channels' expects 0, 1 or 3, but got 2");
-  Recipe recipe;
-  expectFailure(overrideRecipe(recipe, "augment.crop.pading", "2"), StatusCode::Usage,
-                "unknown key 'augment.crop.pading'; did you mean 'augment.crop.padding'?");
-  expectFailure(overrideRecipe(recipe, "augment.nothing", "2"), StatusCode::Usage, "unknown key 'augment.nothing'");
+TEST(ScheduleTest, ShortRunsHaveFiniteRates) {
+  for (const char *schedule : {"constant", "cosine", "step", "one-cycle", "polynomial"})
+    for (int64_t epochs : {1, 2, 3}) {
+      Expected<Recipe> recipe =
+          parseRecipe(fmt::format("schedule = '{}'\nepochs = {}", schedule, epochs), "short.toml");
+      ASSERT_TRUE(recipe) << recipe.status().message();
+      for (int64_t step = 0; step < epochs; ++step) {
+        double rate = recipe->learningRateAt(step, 1);
+        EXPECT_TRUE(rate >= 0 && rate <= recipe->learningRate) << schedule << " " << epochs << " " << step;
+      }
+    }
+}
+
+/// The recipes that are shipped, and figures of the set-ups that they reproduce.
+TEST(ShippedRecipeTest, WeiCifar) {
+  Expected<Recipe> recipe = readRecipe(ESPALIER_SOURCE_DIR "/examples/recipes/wei_cifar.toml");
+  ASSERT_TRUE(recipe) << recipe.status().message();
+  EXPECT_EQ(recipe->optimiser, Optimiser::SGD);
+  EXPECT_EQ(recipe->momentum, 0.9);
+  EXPECT_FALSE(recipe->nesterov);
+  EXPECT_EQ(recipe->weightDecay, 5e-4);
+  EXPECT_TRUE(recipe->decayNormsAndBiases);
+  EXPECT_EQ(recipe->epochs, 200);
+  EXPECT_EQ(recipe->batch, 128);
+  EXPECT_EQ(recipe->augment.count("crop") + recipe->augment.count("flip"), 2u);
+  EXPECT_EQ(recipe->augment["cutout"][0], 16);
+  // 50 000 images give 390 steps an epoch.
+  EXPECT_EQ(recipe->learningRateAt(0, 390), 0.1);
+  EXPECT_NEAR(recipe->learningRateAt(100 * 390, 390), 0.0500005, 1e-12);
+  EXPECT_NEAR(recipe->learningRateAt(200 * 390 - 1, 390), 1e-6, 1e-9);
+}
+
+TEST(ShippedRecipeTest, ImageNetResNet50) {
+  Expected<Recipe> recipe = readRecipe(ESPALIER_SOURCE_DIR "/examples/recipes/imagenet_resnet50.toml");
+  ASSERT_TRUE(recipe) << recipe.status().message();
+  EXPECT_EQ(recipe->optimiser, Optimiser::SGD);
+  EXPECT_EQ(recipe->epochs, 90);
+  EXPECT_EQ(recipe->batch, 256);
+  EXPECT_EQ(recipe->partSize(), 64);
+  EXPECT_EQ(recipe->weightDecay, 1e-4);
+  EXPECT_EQ(recipe->augment["random_resized_crop"][0], 224);
+  EXPECT_EQ(recipe->evaluate["resize"][0], 256);
+  EXPECT_EQ(recipe->evaluate["centre_crop"][0], 224);
+  EXPECT_EQ(recipe->mean, (std::vector<double>{0.485, 0.456, 0.406}));
+  // 1 281 167 images give 5004 steps an epoch.
+  for (auto [epoch, rate] : {std::pair(0, 0.1), {29, 0.1}, {30, 0.01}, {59, 0.01}, {60, 0.001}, {89, 0.001}})
+    for (int64_t step : {0, 5003})
+      EXPECT_NEAR(recipe->learningRateAt(epoch * 5004 + step, 5004), rate, 1e-12) << epoch;
 }
 
 } // namespace

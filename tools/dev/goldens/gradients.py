@@ -19,6 +19,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 import torchvision
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from pytorch_nets import ResNet20, SmallConv
 
@@ -109,20 +110,29 @@ def gradients(golden, make, classes):
         golden["gradients"][path] = [float(flat.norm()), *products]
 
 
-def curve(golden, net, classes, make_optimizer, steps=50, clip=None):
+def curve(golden, net, classes, make_optimizer, steps=50, clip=None, parts=1, smoothing=0.0, average=None):
+    """With `parts`, gradients of equal parts of each batch are added up. `clip` treats the sum. `average` makes the
+    AveragedModel whose weights are written in place of the last ones."""
     net = load(net, initial, torch.float64)
-    optimizer = make_optimizer(net.parameters())
+    optimizer = make_optimizer(net)
+    averaged = average(net) if average else None
     golden["losses"] = []
     for step in range(steps):
         images, labels = batch_of(golden, classes, step)
         optimizer.zero_grad()
-        loss = F.cross_entropy(net(images), labels)
-        loss.backward()
+        total = 0.0
+        for part in zip(images.chunk(parts), labels.chunk(parts)):
+            loss = F.cross_entropy(net(part[0]), part[1], label_smoothing=smoothing) / parts
+            loss.backward()
+            total += loss.item()
         if clip is not None:
-            torch.nn.utils.clip_grad_norm_(net.parameters(), clip)
+            clip(net.parameters())
         optimizer.step()
-        golden["losses"].append(loss.item())
-    golden["weights_after"] = {path: float(parameter.detach().norm()) for path, parameter in net.named_parameters()}
+        if averaged is not None:
+            averaged.update_parameters(net)
+        golden["losses"].append(total)
+    final = averaged.module if averaged is not None else net
+    golden["weights_after"] = {path: float(parameter.detach().norm()) for path, parameter in final.named_parameters()}
 
 
 def float32_errors(golden, make, classes, shift, batches):
@@ -162,16 +172,75 @@ for name, make, classes, batch, size, rate, shift, batches in [
 ]:
     golden = {"batch": batch, "size": size, "learning_rate": rate}
     gradients(golden, make, classes)
-    curve(golden, make(), classes, lambda p: torch.optim.SGD(p, lr=rate, momentum=0.9, weight_decay=5e-4))
+    curve(golden, make(), classes, lambda net: torch.optim.SGD(net.parameters(), lr=rate, momentum=0.9, weight_decay=5e-4))
     float32_errors(golden, make, classes, shift, batches)
     write(name, golden)
 
-for name, rate, clip, optimizer in [
-    ("nesterov", 0.05, None, lambda p, lr: torch.optim.SGD(p, lr=lr, momentum=0.9, nesterov=True, weight_decay=5e-4)),
-    ("clip", 0.1, 0.5, lambda p, lr: torch.optim.SGD(p, lr=lr)),
-    ("adam", 0.01, None, lambda p, lr: torch.optim.Adam(p, lr=lr, weight_decay=0.01)),
-    ("adamw", 0.01, None, lambda p, lr: torch.optim.AdamW(p, lr=lr, weight_decay=0.1)),
+
+
+def grouped_sgd(net, lr):
+    """No decay for norms and biases, but for those of fc, which learns at a tenth of the rate; conv2.bias is frozen."""
+    parameters = dict(net.named_parameters())
+    head = [parameters.pop("fc.weight"), parameters.pop("fc.bias")]
+    parameters.pop("conv2.bias").requires_grad_(False)
+    vectors = [p for p in parameters.values() if p.dim() <= 1]
+    matrices = [p for p in parameters.values() if p.dim() > 1]
+    groups = [{"params": head, "lr": 0.1 * lr, "weight_decay": 0.2}, {"params": vectors, "weight_decay": 0.0}, {"params": matrices}]
+    return torch.optim.SGD(groups, lr=lr, momentum=0.9, weight_decay=0.05)
+
+
+def timm_decay(averaged, current, num_averaged):
+    """The moving average of timm's ModelEmaV3 with warm-up: the update after step t has the number t."""
+    decay = min(0.95, 1 - (1 + num_averaged.item()) ** (-2 / 3))
+    return torch.lerp(averaged, current, 1 - decay)
+
+
+def momentum_sgd(net, lr):
+    return torch.optim.SGD(net.parameters(), lr=lr, momentum=0.9, weight_decay=5e-4)
+
+
+def clip_norm(parameters):
+    torch.nn.utils.clip_grad_norm_(parameters, 0.5)
+
+
+def clip_value(parameters):
+    torch.nn.utils.clip_grad_value_(parameters, 0.01)
+
+
+for name, rate, optimizer, options in [
+    (
+        "nesterov",
+        0.05,
+        lambda net, lr: torch.optim.SGD(net.parameters(), lr=lr, momentum=0.9, nesterov=True, weight_decay=5e-4),
+        {},
+    ),
+    ("clip", 0.1, lambda net, lr: torch.optim.SGD(net.parameters(), lr=lr), {"clip": clip_norm}),
+    ("clip_value", 0.1, lambda net, lr: torch.optim.SGD(net.parameters(), lr=lr, weight_decay=0.05), {"clip": clip_value}),
+    ("adam", 0.01, lambda net, lr: torch.optim.Adam(net.parameters(), lr=lr, weight_decay=0.01), {}),
+    ("adamw", 0.01, lambda net, lr: torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=0.1), {}),
+    (
+        "rmsprop",
+        0.001,
+        lambda net, lr: torch.optim.RMSprop(net.parameters(), lr=lr, momentum=0.9, eps=1e-3, weight_decay=0.01),
+        {},
+    ),
+    (
+        "rmsprop_centred",
+        0.001,
+        lambda net, lr: torch.optim.RMSprop(net.parameters(), lr=lr, alpha=0.9, eps=1e-3, centered=True),
+        {},
+    ),
+    ("groups", 0.05, grouped_sgd, {}),
+    ("smoothing", 0.05, momentum_sgd, {"smoothing": 0.1}),
+    ("accumulate", 0.05, momentum_sgd, {"parts": 4, "clip": clip_norm}),
+    (
+        "average",
+        0.05,
+        momentum_sgd,
+        {"average": lambda net: AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(0.9), use_buffers=True)},
+    ),
+    ("average_warmup", 0.05, momentum_sgd, {"average": lambda net: AveragedModel(net, avg_fn=timm_decay)}),
 ]:
     golden = {"batch": 8, "size": 12, "learning_rate": rate}
-    curve(golden, SmallConv(), 10, lambda p: optimizer(p, rate), clip=clip)
+    curve(golden, SmallConv(), 10, lambda net: optimizer(net, rate), **options)
     write(f"small_conv.{name}", golden)

@@ -7,6 +7,7 @@
 #include "mlir/IR/OwningOpRef.h"
 #include "llvm/Support/SourceMgr.h"
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace espalier {
@@ -19,6 +20,8 @@ struct ArchitectureOptions {
   /// leading parameters take the arch's results, further ones (`labels: i64[N]`) their declared types, with the same
   /// names for the same extents. Each gives a graph `@<arch>.<fn>`.
   std::vector<std::string> losses;
+  /// Numbers for parameters of the first of them, by name: `smoothing` of `cross_entropy`.
+  std::vector<std::pair<std::string, double>> lossNumbers;
   /// Applies the losses to this arch alone; empty means all.
   std::string lossArch;
 };

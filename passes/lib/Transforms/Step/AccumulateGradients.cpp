@@ -23,7 +23,7 @@ struct AccumulateGradients final : espalier::cg::impl::AccumulateGradientsBase<A
 
   void runOnOperation() override {
     if (count < 1) {
-      getOperation().emitError("expects a batch of at least 1 part, but got ") << count;
+      getOperation().emitError("expects a batch of at least 1 part, but got ") << static_cast<int64_t>(count);
       return signalPassFailure();
     }
     Block &body = getOperation().getBody().front();

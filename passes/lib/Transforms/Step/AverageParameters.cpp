@@ -18,7 +18,7 @@ struct AverageParameters final : espalier::cg::impl::AverageParametersBase<Avera
 
   void runOnOperation() override {
     if (!(decay >= 0.0 && decay < 1.0)) {
-      getOperation().emitError("expects a decay of at least 0 and below 1, but got ") << decay;
+      getOperation().emitError("expects a decay of at least 0 and below 1, but got ") << static_cast<double>(decay);
       return signalPassFailure();
     }
     Block &body = getOperation().getBody().front();

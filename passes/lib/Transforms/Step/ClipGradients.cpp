@@ -17,7 +17,7 @@ struct ClipGradients final : espalier::cg::impl::ClipGradientsBase<ClipGradients
   void runOnOperation() override {
     if ((norm > 0.0) == (value > 0.0)) {
       getOperation().emitError("expects a norm > 0 or a value > 0 to clip gradients to, but got norm ")
-          << norm << " and value " << value;
+          << static_cast<double>(norm) << " and value " << static_cast<double>(value);
       return signalPassFailure();
     }
     Block &body = getOperation().getBody().front();

@@ -15,8 +15,16 @@
 
 namespace espalier::rt {
 
-enum class Optimiser { SGD, Adam, AdamW };
-enum class Schedule { Constant, Cosine, MultiStep };
+enum class Optimiser { SGD, Adam, AdamW, RMSprop };
+enum class Schedule { Constant, Cosine, MultiStep, Step, OneCycle, Polynomial };
+
+/// Settings of the parameters whose paths match a pattern.
+struct ParameterGroup {
+  std::string match; ///< `*` stands for any characters, `?` for one, `[ab]` for one of these
+  std::optional<double> weightDecay;
+  double learningRateFactor = 1;
+  bool frozen = false;
+};
 
 /// Everything a training run depends on besides the network and the data. The meaning, range and default of each field
 /// stand in recipeKeys(), under the same name in snake_case.
@@ -26,17 +34,33 @@ struct Recipe {
   double momentum = 0.9;
   bool nesterov = false;
   double weightDecay = 0.0005;
+  bool decayNormsAndBiases = true;
+  std::vector<ParameterGroup> groups; ///< the first that matches a parameter decides
   double clipNorm = 0;
+  double clipValue = 0;
   std::array<double, 2> betas = {0.9, 0.999};
+  double alpha = 0.99;
+  bool centred = false;
   double epsilon = 1e-8;
   int64_t epochs = 10;
   int64_t batch = 128;
+  int64_t accumulate = 1;
   int64_t seed = 0;
   int64_t threads = 0;
   Schedule schedule = Schedule::Constant;
   std::vector<int64_t> milestones;
   double gamma = 0.1;
+  int64_t stepEpochs = 30;
+  double minLearningRate = 0;
+  double power = 1;
+  double oneCycleRise = 0.3;
+  double oneCycleStartDivisor = 25;
+  double oneCycleEndDivisor = 10000;
   int64_t warmupEpochs = 0;
+  std::string loss;
+  double labelSmoothing = 0;
+  double emaDecay = 0;
+  bool emaWarmup = false;
   /// Per channel, on pixels scaled to 0..1; absent when computed from the training set.
   std::optional<std::vector<double>> mean;
   std::optional<std::vector<double>> deviation; ///< the key `std`
@@ -62,9 +86,14 @@ struct Recipe {
   int64_t checkpointEvery = 0;
   int64_t keep = 3;
 
-  /// The learning rate of optimiser step `step` (from 0) of a run with `stepsPerEpoch` steps an epoch: linear from
-  /// learning_rate / w up during the w steps of the warm-up; then constant, half a cosine down to 0 at the end of the
-  /// run, or times gamma from each milestone's epoch on.
+  /// Images of one run of a compiled program: `batch` is cut into `accumulate` parts of this size.
+  int64_t partSize() const { return batch / accumulate; }
+
+  /// The learning rate of optimiser step `step` (from 0) of a run with `stepsPerEpoch` steps an epoch. It rises from
+  /// learning_rate / w during the w steps of the warm-up; then, with t from 0 to 1 over the rest of the run, it is
+  /// constant, or falls to min_learning_rate along half a cosine or as (1 - t)^power, or by gamma from each milestone's
+  /// epoch on, or by gamma after each step_epochs. One-cycle rises from learning_rate / start_divisor and falls to that
+  /// over end_divisor, along half cosines. All are PyTorch's schedulers, stepped after every batch.
   double learningRateAt(int64_t step, int64_t stepsPerEpoch) const;
 };
 

@@ -14,11 +14,13 @@ namespace espalier::rt {
 
 /// The compiled sides of a training run. All share the memory of `step`'s parameters and states.
 struct TrainingPrograms {
-  Program step;     ///< one update, for a batch of the recipe's size
-  Program evaluate; ///< loss and metrics of a batch of the recipe's size
+  Program step;     ///< one update, from a part of a batch; the last part, where the recipe accumulates
+  Program evaluate; ///< loss and metrics of a part of a batch
   /// The same for the samples that are left over when the test set is cut into such batches; so every sample counts
   /// once without a mask in the loss.
   std::optional<Program> evaluateRest;
+  /// Adds the gradient of a part of a batch to the slots "accumulated" of `step`; where the recipe accumulates.
+  std::optional<Program> accumulate = {};
 };
 
 /// How tensors of a file fit a network's parameters and states, by name.
@@ -36,8 +38,8 @@ struct WeightsFit {
 /// Trains one network on one data set. Equal programs, data, recipe and number of threads give equal bits.
 class Trainer {
 public:
-  /// `train` and `test` make batches of the recipe's size. Fails if their samples do not fit the network's input, and
-  /// if samples are mixed but the loss takes no probabilities.
+  /// `train` and `test` make batches of the recipe's partSize(). Fails if their samples do not fit the network's input,
+  /// and if samples are mixed but the loss takes no probabilities.
   static Expected<Trainer> create(TrainingPrograms programs, Prefetcher train, Prefetcher test, const Recipe &recipe);
 
   /// Draws parameters, states and slots that `initializers` names; the others start at 0.
@@ -46,18 +48,18 @@ public:
   WeightsFit compare(const TensorMap &tensors) const;
   /// Replaces what fits by name: parameters, states, and slots.
   Status load(const TensorMap &tensors);
-  /// Parameters and states, in logical layout.
-  Expected<TensorMap> weights() const { return read(/*slots=*/false); }
+  /// Parameters and states, in logical layout; their moving averages, where the step keeps them.
+  Expected<TensorMap> weights() const;
   /// Parameters, states and slots, in logical layout: all that a step changes.
   Expected<TensorMap> everything() const { return read(/*slots=*/true); }
 
-  int64_t stepsPerEpoch() const { return train.loader().numBatches(); }
+  int64_t stepsPerEpoch() const { return train.loader().numBatches() / recipe.accumulate; }
   int64_t batch() const { return recipe.batch; }
 
-  /// Step `step` of the run, from 0: batch `step` mod stepsPerEpoch() of its epoch. What it does depends on that
-  /// number, the recipe, and parameters, states and slots alone, so a run can go on from any step. Only the first step
-  /// allocates. A loss, parameter or state that is not finite is an error that names the step, and the op and the
-  /// parameter where it arose.
+  /// Step `step` of the run, from 0: batch `step` mod stepsPerEpoch() of its epoch, in the recipe's number of parts.
+  /// What it does depends on that number, the recipe, and parameters, states and slots alone, so a run can go on from
+  /// any step. Only the first step allocates. A loss, parameter or state that is not finite is an error that names the
+  /// step, and the op and the parameter where it arose.
   Status trainStep(int64_t step);
   /// Of the batch of the last step.
   const Metrics &stepMetrics() const { return metrics; }
@@ -84,27 +86,30 @@ private:
   };
   static Expected<BatchInputs> findInputs(Program &program, const BatchLoader &loader);
   static Status runBatch(Program &program, const BatchInputs &inputs, const Batch &batch);
+  /// Part `part` of a step's batch: `program` adds up gradients, or updates.
+  Status trainPart(Program &program, const BatchInputs &inputs, int64_t step, int64_t part);
   void readMetrics(Program &program);
   /// A scalar argument that changes from step to step, for either type it may have.
   struct HyperValue {
     double number;
     int64_t integer;
   };
-  /// Sets a scalar of `step`, if the network has one of that name.
-  void setHyper(std::string_view name, HyperValue value);
+  /// Sets a scalar of `program`, if the network has one of that name.
+  static void setHyper(Program &program, std::string_view name, HyperValue value);
   /// Copies all stored tensors, so that a step which goes wrong can be run again and looked at.
   void takeSnapshot();
-  Status explainNonFinite(int64_t step);
+  Status explainNonFinite(Program &program, int64_t step);
   bool storedIsFinite();
   Expected<TensorMap> read(bool slots) const;
 
   TrainingPrograms programs;
   Prefetcher train, test;
   Recipe recipe;
-  BatchInputs stepInputs, evaluateInputs, restInputs;
+  BatchInputs stepInputs, evaluateInputs, restInputs, accumulateInputs;
   std::vector<PlaceId> stored; ///< parameters, states and slots of `step`
   std::vector<std::vector<uint8_t>> snapshot;
   Metrics metrics;           ///< of the last batch; kept, so that a step allocates nothing
+  Metrics partSums;          ///< of the metrics of a batch's parts
   std::optional<Batch> rest; ///< the samples for `evaluateRest`
   double trainingSeconds = 0;
   int64_t numEvaluations = 0;

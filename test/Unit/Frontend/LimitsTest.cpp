@@ -126,6 +126,14 @@ TEST(Limits, ErrorsAreBounded) {
   EXPECT_EQ(parsed.messages.back().text, "too many errors, stopping after 20");
 }
 
+TEST(Limits, NumbersForUnknownParametersOfALossAreReported) {
+  ArchitectureOptions options;
+  options.losses = {"accuracy"};
+  options.lossNumbers = {{"smoothing", 0.1}};
+  Parsed parsed = parse(arch("x"), "test.esp", options);
+  EXPECT_EQ(parsed.firstError(), "the loss 'accuracy' has no parameter 'smoothing', which is given a number");
+}
+
 TEST(Limits, UnknownLossIsReported) {
   ArchitectureOptions options;
   options.losses = {"cross_entrop"};

@@ -2,6 +2,8 @@
 
 #include "espalier/Pipelines/Phases.h"
 
+#include "Initializers.h"
+
 #include "espalier/CodeGen/Passes.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -12,6 +14,7 @@ using namespace espalier;
 
 static constexpr llvm::StringLiteral phaseAttrName = "cg.phase";
 static constexpr llvm::StringLiteral targetAttrName = "cg.target";
+static constexpr llvm::StringLiteral metadataAttrName = "cg.metadata";
 static constexpr llvm::StringLiteral phaseNames[] = {"input", "step", "fused", "kernels", "llvm"};
 
 llvm::StringRef espalier::getName(Phase phase) { return phaseNames[static_cast<int>(phase)]; }
@@ -44,6 +47,11 @@ llvm::StringRef espalier::getTarget(ModuleOp module) {
   return target ? target.getValue() : "";
 }
 
+llvm::StringRef espalier::getMetadata(ModuleOp module) {
+  auto metadata = module->getAttrOfType<StringAttr>(metadataAttrName);
+  return metadata ? metadata.getValue() : "";
+}
+
 /// The passes from `phase` to the next one.
 static void addPasses(OpPassManager &manager, Phase phase, const PhaseOptions &options) {
   switch (phase) {
@@ -74,6 +82,8 @@ LogicalResult espalier::runPhases(ModuleOp module, Phase target, const PhaseOpti
   module->setAttr(targetAttrName, StringAttr::get(module.getContext(), options.kernels.cpu));
   for (Phase phase = *start;; phase = static_cast<Phase>(static_cast<int>(phase) + 1)) {
     setPhase(module, phase);
+    if (phase == Phase::Step) // the later phases know no initializers
+      module->setAttr(metadataAttrName, StringAttr::get(module.getContext(), describeInitializers(module)));
     if (reached && failed(reached(phase)))
       return failure();
     if (phase == target)

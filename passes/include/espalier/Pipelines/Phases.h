@@ -33,6 +33,10 @@ void setPhase(mlir::ModuleOp module, Phase phase);
 /// The processor that a module says it is compiled for; empty where it says none.
 llvm::StringRef getTarget(mlir::ModuleOp module);
 
+/// What an artifact says of the module besides its code: JSON with how parameters and states start. A module has it
+/// from `Step` on; empty where it has none.
+llvm::StringRef getMetadata(mlir::ModuleOp module);
+
 struct PhaseOptions {
   /// The passes from `Input` to `Step`: what the module becomes (inference, evaluation, training) is decided there.
   std::function<void(mlir::OpPassManager &)> toStep;

@@ -1,0 +1,16 @@
+//===- Initializers.h - how parameters and states start ---------*- C++ -*-===//
+
+#ifndef ESPALIER_LIB_PIPELINES_INITIALIZERS_H
+#define ESPALIER_LIB_PIPELINES_INITIALIZERS_H
+
+#include "mlir/IR/BuiltinOps.h"
+
+namespace espalier {
+
+/// How each stored argument of a module at `Step` starts, as the runtime reads it:
+/// {"initializers": {name: [kind, a, b]}}.
+std::string describeInitializers(mlir::ModuleOp module);
+
+} // namespace espalier
+
+#endif // ESPALIER_LIB_PIPELINES_INITIALIZERS_H

@@ -16,13 +16,8 @@ rt::Expected<rt::Recipe> RecipeFlags::read() const {
 }
 
 rt::Expected<rt::Recipe> RecipeFlags::applyTo(rt::Recipe recipe) const {
-  for (const std::string &entry : overrides) {
-    size_t equals = entry.find('=');
-    if (equals == std::string::npos)
-      return rt::usageError("--set wants KEY=VALUE, but got '{}'", entry);
-    if (rt::Status s = rt::overrideRecipe(recipe, entry.substr(0, equals), entry.substr(equals + 1)); !s.ok())
-      return s;
-  }
+  if (rt::Status s = rt::overrideRecipe(recipe, overrides); !s.ok())
+    return s;
   return recipe;
 }
 

@@ -104,13 +104,8 @@ rt::Expected<rt::Recipe> Sweep::recipeFor(const SweepRun &run) const {
   rt::Expected<rt::Recipe> recipe = rt::readRecipe(recipeFile);
   if (!recipe)
     return recipe;
-  for (const std::string &setting : run.settings) {
-    size_t equals = setting.find('=');
-    if (equals == std::string::npos)
-      return rt::usageError("--set wants KEY=VALUE, but got '{}'", setting);
-    if (rt::Status s = rt::overrideRecipe(*recipe, setting.substr(0, equals), setting.substr(equals + 1)); !s.ok())
-      return s;
-  }
+  if (rt::Status s = rt::overrideRecipe(*recipe, run.settings); !s.ok())
+    return s;
   return recipe;
 }
 

@@ -729,24 +729,36 @@ static std::string formatString(std::string_view text) {
   return result + '"';
 }
 
-Status espalier::rt::overrideRecipe(Recipe &recipe, const std::string &name, const std::string &value) {
-  std::string key = name == "lr" ? "learning_rate" : name;
+/// Reads one `KEY=VALUE` over the values of `recipe`.
+static Status readSetting(Recipe &recipe, const std::string &setting) {
+  size_t equals = setting.find('=');
+  if (equals == std::string::npos)
+    return invalidInput("--set wants KEY=VALUE, but got '{}'", setting);
+  std::string key = setting.substr(0, equals), value = setting.substr(equals + 1);
+  if (key == "lr")
+    key = "learning_rate";
   // A key of an augmentation is read as a table of the augmentation.
   size_t dot = key.rfind('.');
   const KeyRecord *record = findKey(key), *whole = dot == std::string::npos ? nullptr : findKey(key.substr(0, dot));
   if (!record && !(whole && std::holds_alternative<Switch>(whole->kind)))
-    return usageError("{}", unknownKey(key));
+    return invalidInput("{}", unknownKey(key));
   // The shell eats quotes: a bare word other than TOML's own is a string.
   bool isPath = record && std::holds_alternative<Path>(record->kind);
   bool isWord = !value.empty() && std::isalpha(static_cast<unsigned char>(value[0])) && value != "true" &&
                 value != "false" && value.find_first_of("'\n") == std::string::npos;
+  if (isPath)
+    value = formatString(value);
+  else if (isWord)
+    value = fmt::format("'{}'", value);
+  return readKeys(recipe, fmt::format("{} = {}", key, value), "");
+}
+
+Status espalier::rt::overrideRecipe(Recipe &recipe, const std::vector<std::string> &settings) {
   Recipe changed = recipe;
-  Status status = readKeys(changed,
-                           fmt::format("{} = {}", key,
-                                       isPath   ? formatString(value)
-                                       : isWord ? fmt::format("'{}'", value)
-                                                : value),
-                           "");
+  Status status;
+  for (const std::string &setting : settings)
+    if (status = readSetting(changed, setting); !status.ok())
+      break;
   if (status.ok())
     status = checkCombinations(changed);
   if (!status.ok())

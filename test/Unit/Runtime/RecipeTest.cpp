@@ -238,22 +238,28 @@ TEST(RecipeTest, FilesAreNamed) {
 
 TEST(RecipeTest, FlagsOverrideValues) {
   Recipe recipe;
-  ASSERT_TRUE(overrideRecipe(recipe, "epochs", "3").ok());
-  ASSERT_TRUE(overrideRecipe(recipe, "schedule", "cosine").ok());
-  ASSERT_TRUE(overrideRecipe(recipe, "optimiser", "\"adam\"").ok());
-  ASSERT_TRUE(overrideRecipe(recipe, "betas", "[0.5, 0.5]").ok());
-  ASSERT_TRUE(overrideRecipe(recipe, "nesterov", "true").ok());
+  ASSERT_TRUE(overrideRecipe(recipe, {"epochs=3"}).ok());
+  ASSERT_TRUE(overrideRecipe(recipe, {"schedule=cosine"}).ok());
+  ASSERT_TRUE(overrideRecipe(recipe, {"optimiser=\"adam\""}).ok());
+  ASSERT_TRUE(overrideRecipe(recipe, {"betas=[0.5, 0.5]"}).ok());
+  ASSERT_TRUE(overrideRecipe(recipe, {"nesterov=true"}).ok());
   EXPECT_EQ(recipe.epochs, 3);
   EXPECT_EQ(recipe.schedule, Schedule::Cosine);
   EXPECT_EQ(recipe.optimiser, Optimiser::Adam);
   EXPECT_EQ(recipe.betas[0], 0.5);
   EXPECT_TRUE(recipe.nesterov);
 
-  expectFailure(overrideRecipe(recipe, "epoch", "3"), StatusCode::Usage, "unknown key 'epoch'; did you mean 'epochs'?");
-  expectFailure(overrideRecipe(recipe, "epochs", "many"), StatusCode::Usage,
+  // Pairs of keys are checked together, in whatever order they come.
+  ASSERT_TRUE(overrideRecipe(recipe, {"mean=[0.5]", "std=[0.25]"}).ok());
+  EXPECT_EQ(recipe.deviation, std::vector<double>{0.25});
+  expectFailure(overrideRecipe(recipe, {"std=auto"}), StatusCode::Usage, "both");
+  expectFailure(overrideRecipe(recipe, {"epochs=5", "epochs"}), StatusCode::Usage, "--set wants KEY=VALUE");
+
+  expectFailure(overrideRecipe(recipe, {"epoch=3"}), StatusCode::Usage, "unknown key 'epoch'; did you mean 'epochs'?");
+  expectFailure(overrideRecipe(recipe, {"epochs=many"}), StatusCode::Usage,
                 "'epochs' expects an integer, but got a string");
-  expectFailure(overrideRecipe(recipe, "warmup_epochs", "4"), StatusCode::Usage, "'warmup_epochs' expects at most");
-  expectFailure(overrideRecipe(recipe, "betas", "[1"), StatusCode::Usage, "");
+  expectFailure(overrideRecipe(recipe, {"warmup_epochs=4"}), StatusCode::Usage, "'warmup_epochs' expects at most");
+  expectFailure(overrideRecipe(recipe, {"betas=[1"}), StatusCode::Usage, "");
   EXPECT_EQ(recipe.epochs, 3);
   EXPECT_EQ(recipe.warmupEpochs, 0);
 }
@@ -291,9 +297,9 @@ TEST(RecipeTest, PathsCountFromTheFolderOfTheFile) {
   EXPECT_EQ(recipe->data, folder.file("r/../digits"));
   EXPECT_EQ(recipe->network, "/net.esp");
   EXPECT_EQ(recipe->initFrom, "");
-  ASSERT_TRUE(overrideRecipe(*recipe, "data", "it's here").ok());
+  ASSERT_TRUE(overrideRecipe(*recipe, {"data=it's here"}).ok());
   EXPECT_EQ(recipe->data, "it's here");
-  ASSERT_TRUE(overrideRecipe(*recipe, "lr", "0.5").ok());
+  ASSERT_TRUE(overrideRecipe(*recipe, {"lr=0.5"}).ok());
   EXPECT_EQ(recipe->learningRate, 0.5);
 }
 

@@ -129,9 +129,10 @@ std::string formatRecipe(const Recipe &recipe);
 /// where files are, how many threads, how often to save, how many epochs.
 bool isRunKey(std::string_view key);
 
-/// Replaces one value, written as in the file (quotes around words may be omitted, around paths they must be): what a
-/// command-line flag does. `lr` is short for `learning_rate`.
-Status overrideRecipe(Recipe &recipe, const std::string &key, const std::string &value);
+/// Replaces values by `KEY=VALUE`, written as in the file (quotes around words may be omitted, around paths they must
+/// be): what command-line flags do. `lr` is short for `learning_rate`. What only several keys can say together is
+/// checked at the end; on an error the recipe stays as it is.
+Status overrideRecipe(Recipe &recipe, const std::vector<std::string> &settings);
 
 } // namespace espalier::rt
 

@@ -74,7 +74,10 @@ static rt::Status compileNetwork(const InferenceFlags &flags, Inference &result)
   rt::Expected<cg::GraphOp> graph = result.network->choose(flags.network.arch);
   if (!graph)
     return graph.takeStatus();
-  rt::Expected<SizeBindings> sizes = flags.network.bindSizes(*graph);
+  NetworkFlags network = flags.network;
+  if (result.preprocessing && graph->getNumArguments() > 0)
+    network = network.forImages(*graph, result.preprocessing->image);
+  rt::Expected<SizeBindings> sizes = network.bindSizes(*graph);
   if (!sizes)
     return sizes.takeStatus();
   result.graph = *graph;
@@ -97,8 +100,17 @@ rt::Expected<Inference> espalier::tools::compileInference(const InferenceFlags &
     return rt::usageError("give --weights FILE, or --random-weights");
   if (rt::Status s = flags.target.check(); !s.ok())
     return s;
-  auto start = std::chrono::steady_clock::now();
   Inference result;
+  WeightsFile file;
+  if (!flags.weights.empty()) {
+    rt::Expected<WeightsFile> read = WeightsFile::read(flags.weights);
+    if (!read)
+      return read.takeStatus();
+    file = std::move(*read);
+    result.preprocessing = file.preprocessing;
+    console.detail("read {} tensors from {}", file.tensors.size(), flags.weights);
+  }
+  auto start = std::chrono::steady_clock::now();
   bool isArtifact = llvm::StringRef(flags.network.file).ends_with(".espx");
   if (rt::Status s = isArtifact ? loadArtifact(flags, result) : compileNetwork(flags, result); !s.ok())
     return s;
@@ -106,20 +118,12 @@ rt::Expected<Inference> espalier::tools::compileInference(const InferenceFlags &
   console.detail("{} {} in {:.0f} ms, for {}", isArtifact ? "loaded" : "compiled", flags.network.file,
                  1e3 * result.compileSeconds, result.executable->artifact().cpu);
 
-  WeightsFile file;
   rt::InitializerTable initializers;
   if (flags.weights.empty()) {
     rt::Expected<rt::InitializerTable> table = rt::parseInitializers(result.executable->artifact().metadata);
     if (!table)
       return table.takeStatus().in(flags.network.file);
     initializers = std::move(*table);
-  } else {
-    rt::Expected<WeightsFile> read = WeightsFile::read(flags.weights);
-    if (!read)
-      return read.takeStatus();
-    file = std::move(*read);
-    result.preprocessing = file.preprocessing;
-    console.detail("read {} tensors from {}", file.tensors.size(), flags.weights);
   }
   rt::Expected<rt::InferenceSession> session = rt::InferenceSession::create(
       result.executable, flags.weights.empty() ? fromInitializers(flags, initializers) : fromFile(flags, file),

@@ -84,6 +84,20 @@ rt::Expected<SizeBindings> NetworkFlags::bindSizes(cg::GraphOp graph, bool maySt
   return result;
 }
 
+NetworkFlags NetworkFlags::forImages(cg::GraphOp graph, const rt::ImageShape &image) const {
+  NetworkFlags result = *this;
+  auto dims = graph.getArgAttrOfType<mlir::ArrayAttr>(0, cg::GraphOp::getDimsAttrName());
+  if (!dims || dims.size() != 4)
+    return result;
+  for (auto [dim, extent] : {std::pair(2, image.height), std::pair(3, image.width)}) {
+    llvm::StringRef name = llvm::cast<mlir::StringAttr>(dims[dim]).getValue();
+    auto gives = [&](llvm::StringRef binding) { return binding.split('=').first == name; };
+    if (!name.empty() && !llvm::isDigit(name.front()) && llvm::none_of(bindings, gives))
+      result.bindings.push_back(fmt::format("{}={}", name.str(), extent));
+  }
+  return result;
+}
+
 //===----------------------------------------------------------------------===//
 // Network
 //===----------------------------------------------------------------------===//

@@ -6,6 +6,7 @@
 #include "espalier/Dialect/CG/IR/CGOps.h"
 #include "espalier/Pipelines/Step.h"
 #include "espalier/Runtime/Core/Status.h"
+#include "espalier/Runtime/Data/Image.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
@@ -35,6 +36,8 @@ struct NetworkFlags {
   /// does not have, that has two numbers or, unless `mayStayOpen`, none; with `mayStayOpen` all that is not given stays
   /// open.
   rt::Expected<SizeBindings> bindSizes(cg::GraphOp graph, bool mayStayOpen = false) const;
+  /// These flags, with height and width of `image` for the symbolic sizes of the first input that no flag gives.
+  NetworkFlags forImages(cg::GraphOp graph, const rt::ImageShape &image) const;
 };
 
 /// A context with all dialects, and a module in it whose diagnostics show source lines.

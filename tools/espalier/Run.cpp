@@ -5,7 +5,6 @@
 #include "Verbs.h"
 
 #include "espalier/Runtime/Core/Npy.h"
-#include "espalier/Runtime/Data/Image.h"
 
 #include <nlohmann/json.hpp>
 
@@ -114,24 +113,6 @@ rt::Status Run::compute(rt::InferenceSession &session) const {
   return writeResult("", json ? dump(document) : text);
 }
 
-/// The pixels of a file as one normalised sample, CHW.
-static rt::Status readSample(const std::string &file, const Preprocessing &preprocessing, rt::Span<float> sample) {
-  rt::Expected<rt::Image> image = rt::readImage(file);
-  if (!image)
-    return image.takeStatus();
-  const rt::ImageShape &shape = preprocessing.image;
-  rt::Image fitted = rt::convertChannels(rt::resizeImage(*image, shape.height, shape.width), shape.channels);
-  int64_t plane = shape.height * shape.width;
-  for (int64_t c = 0; c < shape.channels; ++c)
-    for (int64_t i = 0; i < plane; ++i) {
-      size_t channel = static_cast<size_t>(c);
-      double value = fitted.pixels[static_cast<size_t>(i * shape.channels + c)] / 255.0;
-      sample[static_cast<size_t>(c * plane + i)] = static_cast<float>(
-          (value - preprocessing.normalisation.mean[channel]) / preprocessing.normalisation.deviation[channel]);
-    }
-  return {};
-}
-
 static std::vector<double> softmax(rt::Span<const float> logits) {
   double largest = *std::max_element(logits.begin(), logits.end());
   std::vector<double> shares;
@@ -167,7 +148,7 @@ rt::Status Run::classify(Inference &network) const {
   nlohmann::json document = nlohmann::json::array();
   std::string text;
   for (const std::string &file : images) {
-    if (rt::Status s = readSample(file, preprocessing, sample->elements<float>()); !s.ok())
+    if (rt::Status s = preprocessing.readSample(file, sample->elements<float>()); !s.ok())
       return s;
     if (rt::Status s = forward.write(inputPlaces[0], *sample); !s.ok())
       return s;

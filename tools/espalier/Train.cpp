@@ -44,7 +44,8 @@ private:
   rt::Expected<rt::Prefetcher> load(const rt::Dataset &dataset, rt::View::Use use) const;
   rt::Status checkClasses(cg::GraphOp graph) const;
   rt::Status loadNetwork();
-  rt::Expected<SizeBindings> bindSizes(cg::GraphOp graph, int64_t batch) const;
+  /// Sizes for a batch of images that the network sees in the shape `image`.
+  rt::Expected<SizeBindings> bindSizes(cg::GraphOp graph, int64_t batch, const rt::ImageShape &image) const;
   rt::Expected<rt::TrainingPrograms> compile(cg::GraphOp graph);
   rt::Expected<rt::RunIdentity> identify(cg::GraphOp graph);
   rt::Status initialise(rt::Trainer &trainer);
@@ -66,7 +67,7 @@ private:
   rt::Recipe recipe;
   std::optional<rt::Dataset> trainSet, testSet;
   rt::Normalisation normalisation;
-  rt::ImageShape testShape; ///< that the network sees in evaluation
+  rt::ImageShape trainShape, testShape; ///< that the network sees, after augmentation
   Network net;
   TrainingArtifact artifact;
   RunCost cost;
@@ -233,19 +234,10 @@ rt::Status Train::loadNetwork() {
   return net.load(recipe.network, {loss, "accuracy"}, std::move(numbers));
 }
 
-rt::Expected<SizeBindings> Train::bindSizes(cg::GraphOp graph, int64_t batch) const {
-  NetworkFlags forBatch = network;
-  forBatch.batch = batch;
-  // The images decide on the sizes of the first input that no flag does.
-  auto dims = graph.getArgAttrOfType<mlir::ArrayAttr>(0, cg::GraphOp::getDimsAttrName());
-  const rt::ImageShape &image = trainSet->shape();
-  for (auto [dim, extent] : {std::pair(2, image.height), std::pair(3, image.width)}) {
-    std::string name = dims && dims.size() == 4 ? llvm::cast<mlir::StringAttr>(dims[dim]).str() : "";
-    auto gives = [&](llvm::StringRef binding) { return binding.split('=').first == name; };
-    if (!name.empty() && !llvm::isDigit(name.front()) && llvm::none_of(forBatch.bindings, gives))
-      forBatch.bindings.push_back(fmt::format("{}={}", name, extent));
-  }
-  return forBatch.bindSizes(graph);
+rt::Expected<SizeBindings> Train::bindSizes(cg::GraphOp graph, int64_t batch, const rt::ImageShape &image) const {
+  NetworkFlags flags = network.forImages(graph, image);
+  flags.batch = batch;
+  return flags.bindSizes(graph);
 }
 
 rt::Expected<rt::TrainingPrograms> Train::compile(cg::GraphOp graph) {
@@ -255,7 +247,8 @@ rt::Expected<rt::TrainingPrograms> Train::compile(cg::GraphOp graph) {
                recipe.accumulate > 1 ? fmt::format("{} in {} parts", recipe.batch, recipe.accumulate)
                                      : fmt::format("{}", part));
   auto compileFor = [&](int64_t batch, ProgramKind kind) -> rt::Expected<rt::Program> {
-    rt::Expected<SizeBindings> sizes = bindSizes(graph, batch);
+    rt::Expected<SizeBindings> sizes =
+        bindSizes(graph, batch, kind == ProgramKind::Evaluation ? testShape : trainShape);
     if (!sizes)
       return sizes.takeStatus();
     options.sizes = *std::move(sizes);
@@ -391,7 +384,7 @@ rt::Status Train::runAndReport(rt::Trainer &trainer, rt::RunIdentity identity, c
     return recorder.takeStatus();
   recorder->log(fmt::format("{} {}, {}: {} epochs of {} steps", position.step ? "resuming" : "training",
                             identity.network, identity.data, recipe.epochs, trainer.stepsPerEpoch()));
-  Preprocessing preprocessing{testShape, normalisation, trainSet->classNames()};
+  Preprocessing preprocessing{testShape, recipe.evaluate, normalisation, trainSet->classNames()};
   rt::TrainingRunOptions options;
   options.identity = std::move(identity);
   options.metadata = preprocessing.toMetadata();
@@ -454,6 +447,8 @@ rt::Status Train::run() {
   rt::Expected<rt::Prefetcher> testLoader = load(*testSet, rt::View::Use::Evaluation);
   if (!testLoader)
     return testLoader.takeStatus().in(recipe.data);
+  trainShape = trainLoader->loader().view().shape();
+  testShape = testLoader->loader().view().shape();
   if (rt::Status s = loadNetwork(); !s.ok())
     return s;
   rt::Expected<cg::GraphOp> graph = net.choose(network.arch);
@@ -461,7 +456,7 @@ rt::Status Train::run() {
     return graph.takeStatus();
   if (rt::Status s = checkClasses(*graph); !s.ok())
     return s;
-  rt::Expected<SizeBindings> sizes = bindSizes(*graph, 1);
+  rt::Expected<SizeBindings> sizes = bindSizes(*graph, 1, testShape);
   if (!sizes)
     return sizes.takeStatus();
   rt::Expected<RunCost> priced = priceRun(*graph, *sizes);
@@ -471,7 +466,6 @@ rt::Status Train::run() {
   rt::Expected<rt::TrainingPrograms> programs = compile(*graph);
   if (!programs)
     return programs.takeStatus();
-  testShape = testLoader->loader().view().shape();
   rt::Expected<rt::Trainer> trainer =
       rt::Trainer::create(std::move(*programs), std::move(*trainLoader), std::move(*testLoader), recipe);
   if (!trainer)

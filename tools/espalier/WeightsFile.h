@@ -3,20 +3,11 @@
 #ifndef ESPALIER_TOOLS_ESPALIER_WEIGHTSFILE_H
 #define ESPALIER_TOOLS_ESPALIER_WEIGHTSFILE_H
 
-#include "espalier/Runtime/Data/BatchLoader.h"
+#include "Preprocessing.h"
+
 #include "espalier/Runtime/Train/Trainer.h"
 
 namespace espalier::tools {
-
-/// What turns an image file into the network's input, and its output into words.
-struct Preprocessing {
-  rt::ImageShape image;
-  rt::Normalisation normalisation;
-  std::vector<std::string> classNames;
-
-  /// The entry of a file's metadata that says it.
-  rt::Metadata toMetadata() const;
-};
 
 /// A safetensors file: parameters and states by path, preprocessing in the metadata (`espalier.preprocessing`, JSON).
 struct WeightsFile {

@@ -86,14 +86,15 @@ Expected<Normalisation> espalier::rt::measureNormalisation(const Dataset &datase
 // View
 //===----------------------------------------------------------------------===//
 
-Expected<View> View::create(const Dataset &dataset, const Normalisation &normalisation,
+Expected<View> View::create(const ImageShape &stored, SampleKind kind, const Normalisation &normalisation,
                             const AugmentationSettings &settings, Use use) {
-  size_t channels = static_cast<size_t>(dataset.shape().channels);
+  size_t channels = static_cast<size_t>(stored.channels);
   if (normalisation.mean.size() != channels || normalisation.deviation.size() != channels)
     return invalidInput("normalisation expects {} means and deviations, one for each channel, but got {} and {}",
                         channels, normalisation.mean.size(), normalisation.deviation.size());
   View view;
-  view.outputShape = dataset.shape();
+  view.kind = kind;
+  view.outputShape = stored;
   view.normaliser = normalisation;
   for (size_t c = 0; c < channels; ++c)
     for (int value = 0; value < numByteValues; ++value)
@@ -104,7 +105,7 @@ Expected<View> View::create(const Dataset &dataset, const Normalisation &normali
       continue;
     if (use == Use::Evaluation && !record.isDeterministic)
       return invalidInput("'{}' is random and cannot be used for evaluation", record.name);
-    if (record.wantsImages && dataset.kind() != SampleKind::Image)
+    if (record.wantsImages && kind != SampleKind::Image)
       return invalidInput("'{}' expects images, but the data set has {} features", record.name, channels);
     Expected<Augmentation> stage = record.create(setting->second);
     if (!stage)
@@ -124,7 +125,12 @@ Expected<View> View::create(const Dataset &dataset, const Normalisation &normali
   return view;
 }
 
-void View::normalise(const Sample &sample, SampleKind kind, Span<float> values) const {
+Expected<View> View::create(const Dataset &dataset, const Normalisation &normalisation,
+                            const AugmentationSettings &settings, Use use) {
+  return create(dataset.shape(), dataset.kind(), normalisation, settings, use);
+}
+
+void View::normalise(const Sample &sample, Span<float> values) const {
   float *target = values.begin();
   if (kind == SampleKind::Features) {
     for (size_t f = 0; f < values.size(); ++f)
@@ -178,16 +184,20 @@ Status View::readAlone(const Dataset &dataset, int64_t index, const ViewKey &key
     return status;
   if (Status status = checkShape(dataset, index, sample.shape); !status.ok())
     return status;
+  show(sample, index, key, values, scratch.stages);
+  return {};
+}
+
+void View::show(Sample &sample, int64_t index, const ViewKey &key, Span<float> values, StageScratch &scratch) const {
   for (const Named<PixelStage> &named : pixelStages) {
     RandomStream random(key.seed, key.epoch, index, named.name);
-    named.stage->apply(sample, scratch.stages, random);
+    named.stage->apply(sample, scratch, random);
   }
-  normalise(sample, dataset.kind(), values);
+  normalise(sample, values);
   for (const Named<ValueStage> &named : valueStages) {
     RandomStream random(key.seed, key.epoch, index, named.name);
     named.stage->apply(values, outputShape, random);
   }
-  return {};
 }
 
 Status View::read(const Dataset &dataset, int64_t index, const ViewKey &key, Span<float> values, Span<float> targets,

@@ -36,8 +36,11 @@ public:
     std::vector<float> partner;
   };
 
-  /// A view of samples like those of `dataset`. InvalidInput if a stage does not fit them, or if a random stage is to
-  /// be used for evaluation.
+  /// A view of samples that are stored in one shape. InvalidInput if a stage does not fit them, or if a random stage is
+  /// to be used for evaluation.
+  static Expected<View> create(const ImageShape &stored, SampleKind kind, const Normalisation &normalisation,
+                               const AugmentationSettings &settings, Use use);
+  /// A view of samples like those of `dataset`.
   static Expected<View> create(const Dataset &dataset, const Normalisation &normalisation,
                                const AugmentationSettings &settings, Use use);
 
@@ -56,6 +59,10 @@ public:
   Status read(const Dataset &dataset, int64_t index, const ViewKey &key, Span<float> values, Span<float> targets,
               Scratch &scratch) const;
 
+  /// Turns one sample into values, CHW, without mixing. The sample, whose pixels are changed, is of the shape and kind
+  /// of create(); `index` stands for it in random numbers.
+  void show(Sample &sample, int64_t index, const ViewKey &key, Span<float> values, StageScratch &scratch) const;
+
 private:
   template <typename Stage> struct Named {
     uint32_t name;
@@ -67,8 +74,9 @@ private:
   Status checkShape(const Dataset &dataset, int64_t index, ImageShape shape) const;
   Status readAlone(const Dataset &dataset, int64_t index, const ViewKey &key, Span<float> values,
                    Scratch &scratch) const;
-  void normalise(const Sample &sample, SampleKind kind, Span<float> values) const;
+  void normalise(const Sample &sample, Span<float> values) const;
 
+  SampleKind kind = SampleKind::Image;
   ImageShape outputShape;
   Normalisation normaliser;
   std::vector<float> table; ///< the normalised value of each byte, 256 entries per channel

@@ -95,3 +95,12 @@ Expected<HostTensor> HostTensor::clone() const {
     std::memcpy(copy->bytes().data(), memory.get(), byteSize());
   return copy;
 }
+
+Expected<HostTensor> espalier::rt::toFloat64(const HostTensor &tensor) {
+  Expected<HostTensor> result = HostTensor::create(DType::F64, tensor.shape());
+  if (result) {
+    Span<const float> from = tensor.elements<float>();
+    std::copy(from.begin(), from.end(), result->elements<double>().begin());
+  }
+  return result;
+}

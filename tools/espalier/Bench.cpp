@@ -121,7 +121,7 @@ rt::Status Bench::benchStep() const {
     return sizes.takeStatus();
   TrainingOptions options = trainingOptions(rt::Recipe(), graph->getSymName(), "cross_entropy");
   options.sizes = *sizes;
-  options.float64 = inference.target.isFloat64();
+  options.precision = inference.target.precision();
   TrainingArtifact artifact;
   rt::Expected<rt::Program> step = compileTrainingProgram(network.module(), options, ProgramKind::Step,
                                                           inference.target, inference.threads, &artifact);
@@ -141,7 +141,7 @@ rt::Status Bench::benchForward() const {
     return s;
   std::optional<int64_t> flops;
   if (made->network)
-    flops = flopsOf(priceForward(made->graph, made->sizes));
+    flops = flopsOf(priceForward(made->graph, made->sizes, Precision::F32));
   return report({made->session->forward(), made->compileSeconds, made->executable->artifact().cpu, flops});
 }
 
@@ -215,7 +215,7 @@ rt::Status Bench::report(const Subject &subject) const {
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   double median = quantile(measured->milliseconds, 0.5), tail = quantile(measured->milliseconds, 0.99);
-  double peak = measurePeakGflops(inference.target.isFloat64(), program.threads());
+  double peak = measurePeakGflops(inference.target.precision() == Precision::F64, program.threads());
   std::optional<double> gflops, share, ownAllocations, libraryAllocations;
   if (subject.flops) {
     gflops = 1e-6 * static_cast<double>(*subject.flops) / median;
@@ -238,14 +238,15 @@ rt::Status Bench::report(const Subject &subject) const {
                                {"allocations_per_run", orNull(ownAllocations)},
                                {"library_allocations_per_run", orNull(libraryAllocations)},
                                {"threads", program.threads()},
-                               {"cpu", subject.cpu}};
+                               {"cpu", subject.cpu},
+                               {"precision", precisionOf(program.executable())}};
     return writeResult(output, document.dump() + "\n");
   }
   std::string text = fmt::format("median {:.3f} ms, minimum {:.3f} ms, 99 % below {:.3f} ms ({} runs, {} threads)\n",
                                  median, measured->milliseconds.front(), tail, runs, program.threads());
   if (gflops)
-    text += fmt::format("{:.1f} GFLOP/s, {:.0f} % of the {:.1f} that multiply-adds in registers reach here\n", *gflops,
-                        100 * *share, peak);
+    text += fmt::format("{:.1f} GFLOP/s, {:.0f} % of the {:.1f} that {}multiply-adds in registers reach here\n",
+                        *gflops, 100 * *share, peak, inference.target.precision() == Precision::BF16 ? "f32 " : "");
   if (ownAllocations)
     text +=
         fmt::format("{:g} allocations in a run, and {:g} inside the library\n", *ownAllocations, *libraryAllocations);

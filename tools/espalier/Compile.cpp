@@ -85,7 +85,7 @@ rt::Expected<PhaseOptions> Compile::chooseProgram(Network &net) const {
   if (!source.empty() && parsePhase(source) != *phase)
     return rt::invalidInput("{} is at phase '{}', but --from says '{}'", network.file, getName(*phase).str(), source);
   if (*phase != Phase::Input) {
-    if (network.areGiven() || machine.precision != "f32")
+    if (network.areGiven() || machine.precision() != Precision::F32)
       return rt::usageError("{} is at phase '{}', where architecture, sizes and precision are fixed", network.file,
                             getName(*phase).str());
     return options;
@@ -103,13 +103,13 @@ rt::Expected<PhaseOptions> Compile::chooseProgram(Network &net) const {
     training.loss = arch + "." + loss;
     training.optimizer.momentum = 0.9;
     training.sizes = *sizes;
-    training.float64 = machine.isFloat64();
+    training.precision = machine.precision();
     options.toStep = [=](mlir::OpPassManager &manager) { buildTrainingStepPipeline(manager, training); };
   } else {
     InferenceOptions inference;
     inference.network = arch;
     inference.sizes = *sizes;
-    inference.float64 = machine.isFloat64();
+    inference.precision = machine.precision();
     options.toStep = [=](mlir::OpPassManager &manager) { buildInferenceStepPipeline(manager, inference); };
   }
   return options;

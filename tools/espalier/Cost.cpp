@@ -4,6 +4,7 @@
 #include "Network.h"
 #include "Options.h"
 #include "Pricing.h"
+#include "Target.h"
 #include "Verbs.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -31,6 +32,7 @@ public:
     allowWords<cg::OptimizerKind>(
         flags.add_option("--optimizer", optimizer, "Optimiser of the step; sgd has momentum")->default_str("sgd"),
         {{"sgd", cg::OptimizerKind::SGD}, {"adam", cg::OptimizerKind::Adam}, {"adamw", cg::OptimizerKind::AdamW}});
+    declarePrecision(flags, precision);
     flags.add_flag("--json", json, "One JSON document, with a row for every op");
     flags.add_option("-o,--output", output, "Write to a file")->type_name("FILE");
   }
@@ -46,6 +48,7 @@ private:
   bool train = false;
   std::string loss = "cross_entropy";
   cg::OptimizerKind optimizer = cg::OptimizerKind::SGD;
+  std::optional<Precision> precision;
   bool json = false;
   std::string output;
   SizeBindings sizes;
@@ -96,9 +99,7 @@ rt::Status Cost::run() {
   if (!bound)
     return bound.takeStatus();
   sizes = *std::move(bound);
-  FailureOr<CostReport> forward = priceForward(*graph, sizes);
-  if (failed(forward))
-    return reported();
+  // Before the forward pass is priced, which changes the types of its graph.
   FailureOr<CostReport> step = failure();
   if (train) {
     TrainingOptions options;
@@ -108,10 +109,14 @@ rt::Status Cost::run() {
     options.optimizer.momentum = 0.9;
     options.sizes = sizes;
     options.bindDefaults = !symbolic;
+    options.precision = precision.value_or(Precision::F32);
     step = priceStep(network.module(), options);
     if (failed(step))
       return reported();
   }
+  FailureOr<CostReport> forward = priceForward(*graph, sizes, precision.value_or(Precision::F32));
+  if (failed(forward))
+    return reported();
   std::string text;
   llvm::raw_string_ostream os(text);
   write(os, *forward, succeeded(step) ? &*step : nullptr);

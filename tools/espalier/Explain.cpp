@@ -73,8 +73,9 @@ rt::Status Explain::run() {
                     forward.describeRow(i), operandTypes(table, row), row.scope,
                     row.scope.empty() || row.location.empty() ? "" : " at ", row.location, candidate(row), reason(row));
   }
-  text += fmt::format("{} rows, arena {:.2f} MiB, code for {}\n", table.rows.size(),
-                      static_cast<double>(table.arenaBytes) / (1 << 20), network->executable->artifact().cpu);
+  text += fmt::format("{} rows, arena {:.2f} MiB, {} code for {}\n", table.rows.size(),
+                      static_cast<double>(table.arenaBytes) / (1 << 20), precisionOf(*network->executable),
+                      network->executable->artifact().cpu);
   auto replace = nlohmann::json::error_handler_t::replace;
   return writeResult(output, json ? document.dump(-1, ' ', false, replace) + "\n" : text);
 }

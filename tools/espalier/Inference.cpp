@@ -8,6 +8,8 @@
 #include "espalier/Runtime/Core/File.h"
 #include "espalier/Runtime/Train/Initializer.h"
 
+#include <nlohmann/json.hpp>
+
 #include <chrono>
 
 using namespace espalier;
@@ -30,6 +32,9 @@ static rt::InferenceSession::WeightSource fromFile(const InferenceFlags &flags, 
         if (found == file.tensors.end())
           return rt::invalidInput("{} has no tensor '{}', which the network needs as {}", flags.weights, name,
                                   rt::formatType(dtype, shape));
+        // Weights of f32 are weights of f64 as well.
+        if (found->second.dtype() == rt::DType::F32 && dtype == rt::DType::F64 && found->second.shape() == shape)
+          return rt::toFloat64(found->second);
         if (found->second.dtype() != dtype || found->second.shape() != shape)
           return rt::invalidInput("tensor '{}' in {} is {}, but the network needs {}", name, flags.weights,
                                   rt::formatType(found->second.dtype(), found->second.shape()),
@@ -85,7 +90,7 @@ static rt::Status compileNetwork(const InferenceFlags &flags, Inference &result)
   InferenceOptions options;
   options.network = result.graph.getSymName().str();
   options.sizes = result.sizes;
-  options.float64 = flags.target.isFloat64();
+  options.precision = flags.target.precision();
   PhaseOptions phases;
   phases.toStep = [&](mlir::OpPassManager &manager) { buildInferenceStepPipeline(manager, options); };
   phases.kernels.prepareWeights = true;
@@ -132,6 +137,12 @@ rt::Expected<Inference> espalier::tools::compileInference(const InferenceFlags &
     return isArtifact ? session.takeStatus().in(flags.network.file) : session.takeStatus();
   result.session = std::move(*session);
   return result;
+}
+
+std::string espalier::tools::precisionOf(const rt::Executable &executable) {
+  auto metadata = nlohmann::json::parse(executable.artifact().metadata, nullptr, /*allow_exceptions=*/false);
+  bool isRecorded = metadata.is_object() && metadata.contains("precision") && metadata["precision"].is_string();
+  return isRecorded ? metadata["precision"].get<std::string>() : "f32";
 }
 
 rt::Status espalier::tools::writeRandomInputs(rt::InferenceSession &session, uint64_t seed) {

@@ -41,6 +41,9 @@ struct Inference {
 /// that the flags name, else drawn from the initialisers. `weightsMatter`: without either flag that is a usage error.
 rt::Expected<Inference> compileInference(const InferenceFlags &flags, const Console &console, bool weightsMatter);
 
+/// What the code computes in, as an artifact records it: "f32", "bf16", "f64".
+std::string precisionOf(const rt::Executable &executable);
+
 /// Gives every input standard-normal numbers (zeros where it holds integers), the same for equal names and seed.
 rt::Status writeRandomInputs(rt::InferenceSession &session, uint64_t seed);
 

@@ -9,15 +9,19 @@
 using namespace mlir;
 using namespace espalier;
 
-FailureOr<CostReport> espalier::tools::priceForward(cg::GraphOp graph, const SizeBindings &sizes) {
+FailureOr<CostReport> espalier::tools::priceForward(cg::GraphOp graph, const SizeBindings &sizes, Precision precision) {
+  PassManager manager(graph.getContext());
   if (!sizes.empty()) {
     cg::BindSizesOptions options;
     options.sizes.assign(sizes.begin(), sizes.end());
-    PassManager manager(graph.getContext());
     manager.addPass(cg::createBindSizes(options));
-    if (failed(manager.run(graph->getParentOp())))
-      return failure();
   }
+  if (precision == Precision::F64)
+    manager.addPass(cg::createConvertFloats());
+  if (precision == Precision::BF16)
+    manager.addPass(cg::createMixedPrecision(cg::MixedPrecisionOptions{"bf16", graph.getSymName().str()}));
+  if (failed(manager.run(graph->getParentOp())))
+    return failure();
   return computeCost(cast<FunctionOpInterface>(graph.getOperation()));
 }
 

@@ -9,8 +9,9 @@
 
 namespace espalier::tools {
 
-/// Prices the forward pass of `graph` after giving the sizes of its module their numbers; prints errors and fails.
-mlir::FailureOr<CostReport> priceForward(cg::GraphOp graph, const SizeBindings &sizes);
+/// Prices the forward pass of `graph` after giving the sizes of its module their numbers, and its values the types of
+/// `precision`; prints errors and fails.
+mlir::FailureOr<CostReport> priceForward(cg::GraphOp graph, const SizeBindings &sizes, Precision precision);
 
 /// Prices one step of training; `module` has the graphs of network and loss, and stays as it is. Prints errors and
 /// fails.

@@ -11,9 +11,9 @@ using namespace mlir;
 using namespace espalier;
 using namespace espalier::tools;
 
-rt::Expected<RunCost> espalier::tools::priceRun(cg::GraphOp graph, const SizeBindings &sizes) {
+rt::Expected<RunCost> espalier::tools::priceRun(cg::GraphOp graph, const SizeBindings &sizes, Precision precision) {
   OwningOpRef<ModuleOp> module(cast<ModuleOp>(graph->getParentOp()->clone()));
-  FailureOr<CostReport> report = priceForward(module->lookupSymbol<cg::GraphOp>(graph.getSymName()), sizes);
+  FailureOr<CostReport> report = priceForward(module->lookupSymbol<cg::GraphOp>(graph.getSymName()), sizes, precision);
   if (failed(report))
     return reported();
   RunCost cost;

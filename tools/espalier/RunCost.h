@@ -18,7 +18,7 @@ struct RunCost {
 };
 
 /// Prices the forward pass of `graph`, whose module stays as it is, for sizes NAME=NUMBER.
-rt::Expected<RunCost> priceRun(cg::GraphOp graph, const SizeBindings &sizes);
+rt::Expected<RunCost> priceRun(cg::GraphOp graph, const SizeBindings &sizes, Precision precision);
 
 } // namespace espalier::tools
 

@@ -2,6 +2,8 @@
 
 #include "Target.h"
 
+#include "Options.h"
+
 #include "espalier/CodeGen/CPUTarget.h"
 
 #include "mlir/IR/Diagnostics.h"
@@ -11,14 +13,20 @@
 using namespace espalier;
 using namespace espalier::tools;
 
+void espalier::tools::declarePrecision(CLI::App &flags, std::optional<Precision> &precision) {
+  allowWords<Precision>(flags
+                            .add_option("--precision", precision,
+                                        "What is computed in; bf16 is mixed: weights, norms, sums and losses stay f32")
+                            ->default_str("f32"),
+                        {{"f32", Precision::F32}, {"f64", Precision::F64}, {"bf16", Precision::BF16}});
+}
+
 void TargetFlags::declare(CLI::App &flags) {
   flags.add_option("--device", device, "Device to run on")->type_name("cpu|cuda[:n]|emulator")->capture_default_str();
   flags.add_option("--cpu", cpu, "Processor to make code for: host, x86-64-v3, znver4, ...")
       ->type_name("NAME")
       ->capture_default_str();
-  flags.add_option("--precision", precision, "Element type of the computation")
-      ->type_name("f32|f64|bf16")
-      ->capture_default_str();
+  declarePrecision(flags, givenPrecision);
   flags
       .add_option("--kernel-table", kernelTable,
                   "Measured times of contractions (see tune), which come before the compiler's own")
@@ -44,14 +52,10 @@ static rt::Status checkProcessorName(const std::string &cpu) {
   return {};
 }
 
-rt::Status TargetFlags::check(bool onlyF32) const {
+rt::Status TargetFlags::check() const {
   if (!isDevice(device))
     return rt::usageError("--device: expects cpu, cuda, cuda:NUMBER or emulator, but got '{}'", device);
   if (device != "cpu")
     return rt::unsupported("device '{}' is not supported by this build; supported: cpu", device);
-  if (precision != "f32" && precision != "f64" && precision != "bf16")
-    return rt::usageError("--precision: expects f32, f64 or bf16, but got '{}'", precision);
-  if (precision == "bf16" || (onlyF32 && precision != "f32"))
-    return rt::unsupported("precision '{}' is not supported here; the nearest that is: f32", precision);
   return cpu == "host" ? rt::Status() : checkProcessorName(cpu);
 }

@@ -95,6 +95,7 @@ void Train::declare(CLI::App &flags) {
   flags.add_option("--epochs", epochs, "Short for --set epochs=EPOCHS");
   flags.add_option("--threads", threads, "Short for --set threads=THREADS");
   target.declare(flags);
+  flags.get_option("--precision")->description("Short for --set precision=PRECISION")->type_name("f32|bf16");
   flags.add_option("--run", runPath, "Folder of the run (default: runs/ARCH-RECIPE, with a number if that exists)")
       ->type_name("FOLDER");
   flags.add_flag("--resume", resumes, "Go on from the newest checkpoint in the folder of the run")->needs("--run");
@@ -115,6 +116,8 @@ rt::Expected<rt::Recipe> Train::readRecipe(const rt::Checkpoint *resumed) const 
     settings.push_back(fmt::format("epochs={}", *epochs));
   if (threads)
     settings.push_back(fmt::format("threads={}", *threads));
+  if (target.givenPrecision)
+    settings.push_back(target.precision() == Precision::BF16 ? "precision=bf16" : "precision=f32");
   if (!loss.empty())
     settings.push_back("loss=" + loss);
   if (!weights.empty())
@@ -148,8 +151,10 @@ static rt::Status checkWritable(const std::string &path) {
 
 /// Everything that can be wrong without compiling.
 rt::Status Train::openInputs() {
-  if (rt::Status s = target.check(/*onlyF32=*/true); !s.ok())
+  if (rt::Status s = target.check(); !s.ok())
     return s;
+  if (target.precision() == Precision::F64)
+    return rt::unsupported("training in f64 is not supported; the nearest that is: --precision f32");
   if (!output.empty())
     if (rt::Status s = checkWritable(output); !s.ok())
       return s;
@@ -459,7 +464,7 @@ rt::Status Train::run() {
   rt::Expected<SizeBindings> sizes = bindSizes(*graph, 1, testShape);
   if (!sizes)
     return sizes.takeStatus();
-  rt::Expected<RunCost> priced = priceRun(*graph, *sizes);
+  rt::Expected<RunCost> priced = priceRun(*graph, *sizes, precisionOf(recipe));
   if (!priced)
     return priced.takeStatus();
   cost = std::move(*priced);

@@ -23,6 +23,10 @@ static cg::OptimizerKind optimizerKind(rt::Optimiser optimiser) {
   llvm_unreachable("all optimisers are handled");
 }
 
+Precision espalier::tools::precisionOf(const rt::Recipe &recipe) {
+  return recipe.precision == rt::TrainingPrecision::BF16 ? Precision::BF16 : Precision::F32;
+}
+
 /// As `cg-group-parameters` reads it.
 static std::string formatGroup(const rt::ParameterGroup &group) {
   std::string text = group.match;
@@ -39,6 +43,7 @@ TrainingOptions espalier::tools::trainingOptions(const rt::Recipe &recipe, llvm:
   options.network = arch.str();
   options.loss = (arch + "." + loss).str();
   options.metrics = {(arch + ".accuracy").str()};
+  options.precision = precisionOf(recipe);
   options.optimizer.kind = optimizerKind(recipe.optimiser);
   options.optimizer.momentum = recipe.momentum;
   options.optimizer.nesterov = recipe.nesterov;

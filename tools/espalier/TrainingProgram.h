@@ -15,6 +15,9 @@ namespace espalier::tools {
 /// What a recipe means for the compiler. `loss` is an fn of the file or the prelude.
 TrainingOptions trainingOptions(const rt::Recipe &recipe, llvm::StringRef arch, const std::string &loss);
 
+/// What a recipe computes in.
+Precision precisionOf(const rt::Recipe &recipe);
+
 enum class ProgramKind { Step, Evaluation, Accumulation };
 
 /// What a run wants to know of the artifact that a program comes from.

@@ -127,13 +127,16 @@ private:
 /// Walks a function once, in order.
 class CostBuilder {
 public:
-  CostBuilder(FunctionOpInterface function, ShapeContext shapes) : function(function), shapes(std::move(shapes)) {}
+  CostBuilder(FunctionOpInterface function, ShapeContext shapes)
+      : function(function), shapes(std::move(shapes)), stored(function->getName().getStringRef(), function.getLoc()) {}
 
   FailureOr<CostReport> run() {
     Block &body = function.getFunctionBody().front();
     findLastUses(body);
-    for (BlockArgument argument : body.getArguments())
-      live += shapes[argument].bytes();
+    for (BlockArgument argument : body.getArguments()) {
+      stored.set(argument, shapes[argument]);
+      live += stored[argument].bytes();
+    }
     report.rows.reserve(body.getOperations().size());
     for (Operation &op : body)
       if (failed(price(op)))
@@ -154,16 +157,55 @@ private:
       for (Value operand : op.getOperands())
         if (auto it = lastUse.find(memoryOf(operand)); it != lastUse.end())
           it->second = &op;
+      for (Value result : op.getResults())
+        if (Type element = findStoredElement(result))
+          storedElements[result] = element;
       if (isa<cg::ParameterOp, cg::StateOp>(op)) // in memory all the time
         continue;
       // Marks vanish before kernels are made, and so does dropout in inference.
-      if (isa<cg::ParameterGradientOp, cg::DropoutOp>(op)) {
+      if (isa<cg::ParameterGradientOp, cg::DropoutOp>(op) || isPartOfNeighbour(op)) {
         sameMemory[op.getResult(0)] = memoryOf(op.getOperand(0));
         continue;
       }
       for (Value result : op.getResults())
         lastUse[result] = &op;
     }
+  }
+
+  static Type elementType(Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); }
+
+  /// The element type that `value` has in memory.
+  Type storedElement(Value value) const {
+    Type element = storedElements.lookup(value);
+    return element ? element : elementType(value);
+  }
+
+  /// The narrower of two floating-point types; null where one is none.
+  static Type narrower(Type lhs, Type rhs) {
+    if (!isa<FloatType>(lhs) || !isa<FloatType>(rhs))
+      return {};
+    return lhs.getIntOrFloatBitWidth() <= rhs.getIntOrFloatBitWidth() ? lhs : rhs;
+  }
+
+  /// Between an op and a cast of its result, the narrower of both types is stored. Null where that is the type of
+  /// `value`.
+  Type findStoredElement(Value value) const {
+    Operation *op = value.getDefiningOp();
+    if (isa<cg::CastOp>(op))
+      return narrower(storedElement(op->getOperand(0)), elementType(value));
+    if (isa<cg::ParameterOp, cg::StateOp, cg::HyperOp>(op) || !value.hasOneUse())
+      return {};
+    auto user = dyn_cast<cg::CastOp>(*value.user_begin());
+    return user ? narrower(elementType(value), user.getType()) : Type();
+  }
+
+  /// A cast between floating-point types that no memory lies between: compiled programs make it in the kernel before or
+  /// after it.
+  bool isPartOfNeighbour(Operation &op) const {
+    if (!isa<cg::CastOp>(op))
+      return false;
+    Type from = storedElement(op.getOperand(0));
+    return isa<FloatType>(from) && from == storedElement(op.getResult(0));
   }
 
   /// The value whose memory this one shares.
@@ -176,8 +218,10 @@ private:
     if (failed(inferShapes(op)))
       return failure();
     CostFigures figures;
-    if (auto priced = dyn_cast<cg::CostOpInterface>(op)) {
-      cg::OpCost cost = priced.getCost(shapes);
+    if (isPartOfNeighbour(op)) {
+      // free
+    } else if (auto priced = dyn_cast<cg::CostOpInterface>(op)) {
+      cg::OpCost cost = priced.getCost(stored);
       figures.macs = std::move(cost.macs);
       figures.flops = std::move(cost.flops);
       figures.bytesRead = std::move(cost.bytesRead);
@@ -201,8 +245,11 @@ private:
   /// Gives each result its symbolic shape; what the type says more exactly wins.
   LogicalResult inferShapes(Operation &op) {
     auto shaped = dyn_cast<cg::ShapeOpInterface>(op);
-    if (!shaped)
+    if (!shaped) {
+      for (Value result : op.getResults())
+        stored.set(result, shapes[result]);
       return success();
+    }
     shapes.moveTo(op.getName().getStringRef(), op.getLoc());
     SmallVector<TensorShape, 2> inferred;
     if (failed(shaped.inferResultShapes(shapes, inferred)))
@@ -211,6 +258,9 @@ private:
       for (auto [dim, extent] : llvm::zip_equal(shape.dims, cast<RankedTensorType>(result.getType()).getShape()))
         if (!ShapedType::isDynamic(extent))
           dim = DimExpr(extent);
+      TensorShape inMemory = shape;
+      inMemory.elementType = storedElement(result);
+      stored.set(result, std::move(inMemory));
       shapes.set(result, std::move(shape));
     }
     return success();
@@ -237,13 +287,13 @@ private:
   void advanceLiveness(Operation &op, CostFigures &figures) {
     for (Value result : op.getResults())
       if (lastUse.contains(result))
-        live += shapes[result].bytes();
+        live += stored[result].bytes();
     figures.peakActivationBytes = live;
     auto release = [&](Value value) {
       auto it = lastUse.find(memoryOf(value));
       if (it == lastUse.end() || it->second != &op)
         return;
-      live = live - shapes[it->first].bytes();
+      live = live - stored[it->first].bytes();
       lastUse.erase(it); // an operand may be there twice
     };
     llvm::for_each(op.getOperands(), release);
@@ -272,13 +322,15 @@ private:
   }
 
   FunctionOpInterface function;
-  ShapeContext shapes;
+  ShapeContext shapes; // as the types say
+  ShapeContext stored; // as in memory
   CostReport report;
   ScopeTree tree;
   CostFigures total;
   DimExpr live;
   llvm::DenseMap<Value, Operation *> lastUse; // of values that take memory
   llvm::DenseMap<Value, Value> sameMemory;
+  llvm::DenseMap<Value, Type> storedElements; // where they differ from the types
   llvm::StringSet<> parameters, states;
 };
 

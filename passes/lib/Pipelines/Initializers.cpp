@@ -33,6 +33,8 @@ std::string espalier::describeInitializers(ModuleOp module) {
   }
   std::string text;
   llvm::raw_string_ostream os(text);
-  os << llvm::json::Value(llvm::json::Object{{"initializers", std::move(initializers)}});
+  auto precision = module->getAttrOfType<StringAttr>(cg::precisionAttrName);
+  os << llvm::json::Value(llvm::json::Object{{"initializers", std::move(initializers)},
+                                             {"precision", precision ? precision.getValue() : "f32"}});
   return text;
 }

@@ -7,8 +7,8 @@
 
 namespace espalier {
 
-/// How each stored argument of a module at `Step` starts, as the runtime reads it:
-/// {"initializers": {name: [kind, a, b]}}.
+/// How each stored argument of a module at `Step` starts, as the runtime reads it, and what the module computes in:
+/// {"initializers": {name: [kind, a, b]}, "precision": "bf16"}.
 std::string describeInitializers(mlir::ModuleOp module);
 
 } // namespace espalier

@@ -8,9 +8,15 @@ using namespace mlir;
 using namespace espalier;
 using espalier::cg::GraphOp;
 
+/// Runs before a loss joins the network, which so is computed in f32.
+static void mixPrecision(OpPassManager &manager, Precision precision, const std::string &network) {
+  if (precision == Precision::BF16)
+    manager.addPass(cg::createMixedPrecision(cg::MixedPrecisionOptions{"bf16", network}));
+}
+
 /// Element types and sizes, as the options of either kind of program ask for.
 template <typename OptionsT> static void fixTypes(OpPassManager &manager, const OptionsT &options) {
-  if (options.float64)
+  if (options.precision == Precision::F64)
     manager.addPass(cg::createConvertFloats());
   cg::BindSizesOptions bind;
   bind.sizes.assign(options.sizes.begin(), options.sizes.end());
@@ -19,6 +25,7 @@ template <typename OptionsT> static void fixTypes(OpPassManager &manager, const 
 }
 
 static void attachLoss(OpPassManager &manager, const TrainingOptions &options) {
+  mixPrecision(manager, options.precision, options.network);
   cg::AttachLossOptions attach;
   attach.network = options.network;
   attach.loss = options.loss;
@@ -46,6 +53,7 @@ static void functionalize(OpPassManager &manager, bool returnGradients) {
 }
 
 void espalier::buildInferenceStepPipeline(OpPassManager &manager, const InferenceOptions &options) {
+  mixPrecision(manager, options.precision, options.network);
   manager.addPass(cg::createKeepGraph(cg::KeepGraphOptions{options.network, /*rename=*/"forward"}));
   fixTypes(manager, options);
   specialize(manager, cg::Mode::Inference);
@@ -63,6 +71,8 @@ static void differentiate(OpPassManager &manager, const TrainingOptions &options
   attachLoss(manager, options);
   specialize(manager, cg::Mode::Training);
   manager.addNestedPass<GraphOp>(cg::createDifferentiate());
+  if (options.precision == Precision::BF16)
+    manager.addNestedPass<GraphOp>(cg::createWidenGradients());
   manager.addNestedPass<GraphOp>(cg::createGroupParameters(options.groups));
 }
 

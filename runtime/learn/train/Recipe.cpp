@@ -76,8 +76,8 @@ struct Groups {
   std::vector<ParameterGroup> Recipe::*field;
 };
 
-using KeyKind = std::variant<Number, Integer, Boolean, Choice<Optimiser>, Choice<Schedule>, IntegerList, Betas,
-                             PerChannel, Path, Text, Switch, Groups>;
+using KeyKind = std::variant<Number, Integer, Boolean, Choice<TrainingPrecision>, Choice<Optimiser>, Choice<Schedule>,
+                             IntegerList, Betas, PerChannel, Path, Text, Switch, Groups>;
 
 struct KeyRecord {
   std::string name;
@@ -92,6 +92,9 @@ static const std::vector<KeyRecord> &keyRecords() {
   constexpr int64_t maxCount = int64_t(1) << 31;
   auto list = [] {
     std::vector<KeyRecord> records = {
+        {"precision", Choice<TrainingPrecision>{&Recipe::precision, {"f32", "bf16"}},
+         "what is computed in; bf16 is mixed: convolutions, matrix products and what flows between them in bf16; "
+         "weights, norms, sums, losses, gradients of weights and the optimiser in f32"},
         {"optimiser", Choice<Optimiser>{&Recipe::optimiser, {"sgd", "adam", "adamw", "rmsprop"}}, "the update rule"},
         {"learning_rate", Number{&Recipe::learningRate, 0, inf, /*openMin=*/true},
          "step size at the top of the schedule"},

@@ -112,6 +112,22 @@ cg.graph @conv2d_filter_gradient_c1(%g: tensor<1x6x7x6xf32>, %w: tensor<6x4x3x3x
 
 // -----
 
+cg.graph @conv2d_filter_gradient_c2(%g: tensor<1x6x6x6xf32>, %w: tensor<6x4x3x3xbf16>, %x: tensor<1x4x8x8xf32>) {
+  // expected-error@+1 {{'cg.conv2d_filter_gradient' op expects a filter of the input's element type, or of f32 where that is narrower, but got bf16[6, 4, 3, 3] for f32[1, 4, 8, 8]}}
+  %0 = cg.conv2d_filter_gradient %x, %g, %w : tensor<1x4x8x8xf32>, tensor<1x6x6x6xf32>, tensor<6x4x3x3xbf16>
+  cg.return
+}
+
+// -----
+
+cg.graph @conv2d_filter_gradient_c2_cotangent(%g: tensor<1x6x6x6xf32>, %w: tensor<6x4x3x3xf32>, %x: tensor<1x4x8x8xbf16>) {
+  // expected-error@+1 {{'cg.conv2d_filter_gradient' op expects a cotangent like bf16[1, 6, 6, 6], but got f32[1, 6, 6, 6]}}
+  %0 = cg.conv2d_filter_gradient %x, %g, %w : tensor<1x4x8x8xbf16>, tensor<1x6x6x6xf32>, tensor<6x4x3x3xf32>
+  cg.return
+}
+
+// -----
+
 cg.graph @matmul_c1(%a: tensor<4xf32>, %b: tensor<4x2xf32>) {
   // expected-error@+1 {{'cg.matmul' op expects operands of rank 2 or more, the second of rank 2 or that of the first, but got f32[4] and f32[4, 2]}}
   %0 = cg.matmul %a, %b : tensor<4xf32>, tensor<4x2xf32>
@@ -139,6 +155,14 @@ cg.graph @matmul_c2(%a: tensor<2x4xf32>, %b: tensor<4x3xf32>) {
 cg.graph @matmul_c2_element_types(%a: tensor<2x4xf32>, %b: tensor<4x3xf64>) {
   // expected-error@+1 {{'cg.matmul' op expects operands of one element type, but got f32[2, 4] and f64[4, 3]}}
   %0 = cg.matmul %a, %b : tensor<2x4xf32>, tensor<4x3xf64>
+  cg.return
+}
+
+// -----
+
+cg.graph @matmul_c3(%a: tensor<2x4xf32>, %b: tensor<4x3xf32>) {
+  // expected-error@+1 {{'cg.matmul' op expects 'result_type' to be the operands' element type, or f32 where that is narrower, but got 'bf16' for f32[2, 4]}}
+  %0 = cg.matmul %a, %b {result_type = bf16} : tensor<2x4xf32>, tensor<4x3xf32>
   cg.return
 }
 

@@ -52,6 +52,19 @@ cg.graph @drop(%x: tensor<8x4xf32>) -> tensor<8x4xf32> {
 
 // -----
 
+// A mask of bf16 would be coarse, and could round up to 1.
+// TRAIN-LABEL: cg.graph @narrow_drop(
+// TRAIN:         %[[LIKE:.+]] = cg.cast %{{.+}} {type = f32} : tensor<8x4xbf16>
+// TRAIN:         %[[U:.+]] = cg.random_uniform "drop1" %{{.+}} like %[[LIKE]] : tensor<i64>, tensor<8x4xf32>
+// TRAIN:         cg.compare ge %[[U]], %{{.+}} : tensor<8x4xf32>, tensor<f32>
+// TRAIN:         cg.where %{{.+}}, %{{.+}}, %{{.+}} : tensor<8x4xi1>, tensor<8x4xbf16>, tensor<bf16>
+cg.graph @narrow_drop(%x: tensor<8x4xbf16>) -> tensor<8x4xbf16> {
+  %y = cg.dropout "drop1" %x {rate = 0.25 : f64} : tensor<8x4xbf16>
+  cg.return %y : tensor<8x4xbf16>
+}
+
+// -----
+
 // A norm used twice: the second update starts from the first one's result.
 // TRAIN-LABEL: cg.graph @shared(
 // TRAIN:         %[[FIRST:.+]] = cg.add

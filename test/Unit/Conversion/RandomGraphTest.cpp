@@ -131,7 +131,7 @@ private:
     case 14:
       return TanhOp::create(builder, loc, MulOp::create(builder, loc, vector(), vector()));
     case 15:
-      return scaled(MatmulOp::create(builder, loc, matrix(), matrix(), pick(2) != 0, pick(2) != 0), 0.3);
+      return scaled(MatmulOp::create(builder, loc, matrix(), matrix(), pick(2) != 0, pick(2) != 0, TypeAttr()), 0.3);
     case 16:
       return TransposeOp::create(builder, loc, matrix(), ArrayRef<int64_t>{1, 0});
     case 17:

@@ -29,6 +29,10 @@ golden::Golden golden::read(const std::string &net) {
   golden.float32Shift = json["float32_shift"];
   golden.float32Batches = json["float32_batches"];
   golden.float32Errors = json["float32_errors"].get<std::map<std::string, double>>();
+  if (json.contains("bfloat16_errors")) {
+    golden.bfloat16Errors = json["bfloat16_errors"].get<std::map<std::string, double>>();
+    golden.bfloat16LogitsError = json["bfloat16_logits_error"];
+  }
   return golden;
 }
 

@@ -25,6 +25,9 @@ struct Golden {
   std::map<std::string, std::vector<double>> gradients;
   /// By path: the relative distance of PyTorch's float32 gradient from its float64 one, median over batches.
   std::map<std::string, double> float32Errors;
+  /// The same of bfloat16 autocast, where the golden has it; and of its logits in evaluation.
+  std::map<std::string, double> bfloat16Errors;
+  double bfloat16LogitsError = 0.0;
   size_t float32Batches = 0;
   double float32Shift = 0.0;
   /// @}

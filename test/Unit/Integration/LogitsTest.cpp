@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 
 using namespace espalier;
 using namespace mlir;
@@ -28,10 +29,10 @@ std::vector<double> stored(const std::string &path, const std::vector<int64_t> &
 }
 
 /// For one image of this size, or that of the file.
-InferenceOptions inferenceOptions(const integration::LoadedNet &net, std::optional<int64_t> size, bool float64) {
+InferenceOptions inferenceOptions(const integration::LoadedNet &net, std::optional<int64_t> size, Precision precision) {
   InferenceOptions options;
   options.network = net.name;
-  options.float64 = float64;
+  options.precision = precision;
   options.sizes = {"N=1"};
   if (size)
     for (const char *name : {"H=", "W="})
@@ -133,11 +134,11 @@ class Logits : public testing::TestWithParam<std::string> {};
 TEST_P(Logits, OfFloat32EqualFloat64) {
   integration::LoadedNet net({GetParam().c_str(), "examples/zoo", 0});
   ASSERT_TRUE(net.module);
-  std::vector<double> exact = runCompiled(net, inferenceOptions(net, std::nullopt, /*float64=*/true));
+  std::vector<double> exact = runCompiled(net, inferenceOptions(net, std::nullopt, Precision::F64));
   ASSERT_FALSE(exact.empty());
   for (StringRef candidate : {"onednn", "tile"}) {
     std::vector<double> rounded =
-        runCompiled(net, inferenceOptions(net, std::nullopt, /*float64=*/false), "host", candidate.str());
+        runCompiled(net, inferenceOptions(net, std::nullopt, Precision::F32), "host", candidate.str());
     ASSERT_EQ(rounded.size(), exact.size());
     EXPECT_LE(integration::relativeError(rounded, exact), 1e-5) << candidate.str();
   }
@@ -149,7 +150,7 @@ class SmallLogits : public testing::TestWithParam<std::string> {};
 TEST_P(SmallLogits, OfFloat64EqualReference) {
   integration::LoadedNet net({GetParam().c_str(), "examples/zoo", 0});
   ASSERT_TRUE(net.module);
-  InferenceOptions options = inferenceOptions(net, 40, /*float64=*/true);
+  InferenceOptions options = inferenceOptions(net, 40, Precision::F64);
   std::vector<double> exact = runReference(net, options);
   std::vector<double> compiled = runCompiled(net, options);
   ASSERT_FALSE(exact.empty());
@@ -161,7 +162,7 @@ TEST_P(SmallLogits, OfFloat64EqualReference) {
 TEST(OtherProcessor, LogitsEqualThoseOfTheHost) {
   integration::LoadedNet net({"mobilenet_v2", "examples/zoo", 1000});
   ASSERT_TRUE(net.module);
-  InferenceOptions options = inferenceOptions(net, 40, /*float64=*/false);
+  InferenceOptions options = inferenceOptions(net, 40, Precision::F32);
   std::vector<double> host = runCompiled(net, options), v3 = runCompiled(net, options, "x86-64-v3");
   ASSERT_FALSE(host.empty());
   ASSERT_EQ(v3.size(), host.size());

@@ -41,7 +41,7 @@ TrainingOptions integration::LoadedNet::trainingOptions(const golden::Golden &go
   TrainingOptions options;
   options.network = name;
   options.loss = name + ".cross_entropy";
-  options.float64 = true;
+  options.precision = Precision::F64;
   // Gradients at 224 would take minutes in the reference evaluator.
   std::string size = std::to_string(golden.size);
   options.sizes = {"N=" + std::to_string(golden.batch), "H=" + size, "W=" + size};

@@ -161,7 +161,7 @@ TEST(OtherProcessor, TrainsLikeTheHost) {
   ASSERT_TRUE(net.module);
   for (bool float64 : {false, true}) {
     TrainingOptions options = net.trainingOptions(golden);
-    options.float64 = float64;
+    options.precision = float64 ? Precision::F64 : Precision::F32;
     options.returnGradients = true;
     integration::TrainingRun host(net, options), v3(net, options, "x86-64-v3");
     ASSERT_TRUE(host && v3);

@@ -6,7 +6,8 @@ A golden of a network of the zoo holds
 - for each parameter, the norm of its float64 gradient and its products with eight vectors of signs. Two gradients that
   differ by d differ by about d in such products, so they stand for the whole tensor at a fraction of its size;
 - losses and final norms of weights of a training run in float64;
-- for each parameter, how far PyTorch's float32 gradient is from its float64 one.
+- for each parameter, how far PyTorch's float32 gradient is from its float64 one;
+- of cifar_resnet20, how far gradients and logits of PyTorch's bfloat16 autocast are.
 Goldens of small_conv hold one training run for each optimiser. Weights, images and labels come from a hash that the
 test computes too.
 """
@@ -135,9 +136,10 @@ def curve(golden, net, classes, make_optimizer, steps=50, clip=None, parts=1, sm
     golden["weights_after"] = {path: float(parameter.detach().norm()) for path, parameter in final.named_parameters()}
 
 
-def float32_errors(golden, make, classes, shift, batches):
-    """Relative distance of float32 gradients from float64 ones, the median over batches, each with weights of its own.
-    Both start from the same numbers, which are exact in float32. See initial_away_from_kinks for `shift`."""
+def rounding_errors(golden, make, classes, shift, batches, autocast=False):
+    """Relative distance of float32 gradients, or those of bfloat16 autocast, from float64 ones, the median over batches,
+    each with weights of its own. All start from the same numbers, which are exact in float32. See
+    initial_away_from_kinks for `shift`."""
     golden["float32_shift"] = shift
     golden["float32_batches"] = batches
 
@@ -151,11 +153,29 @@ def float32_errors(golden, make, classes, shift, batches):
         grads = []
         for dtype in (torch.float64, torch.float32):
             net = load(make(), start, dtype)
-            F.cross_entropy(net(images.to(dtype)), labels).backward()
+            with torch.autocast("cpu", torch.bfloat16, enabled=autocast and dtype == torch.float32):
+                loss = F.cross_entropy(net(images.to(dtype)), labels)
+            loss.backward()
             grads.append({path: parameter.grad.double() for path, parameter in net.named_parameters()})
         for path, exact in grads[0].items():
             errors.setdefault(path, []).append(float((grads[1][path] - exact).norm() / exact.norm()))
-    golden["float32_errors"] = {path: float(np.median(values)) for path, values in errors.items()}
+    name = "bfloat16_errors" if autocast else "float32_errors"
+    golden[name] = {path: float(np.median(values)) for path, values in errors.items()}
+
+
+def logits_error(golden, make):
+    """Relative distance of the logits of sixteen images under bfloat16 autocast from those in float64, in evaluation."""
+    images = uniform("images0", (16, 3, golden["size"], golden["size"]))
+    logits = []
+    for dtype in (torch.float64, torch.float32):
+        net = load(make(), lambda path, shape: initial(path, shape).float(), dtype).eval()
+        for path, buffer in net.named_buffers():
+            if buffer.dim() == 1:
+                start = initial(path, tuple(buffer.shape)) + (1.0 if path.endswith("running_var") else 0.0)
+                buffer.copy_(start.float())
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.float32):
+            logits.append(net(images.to(dtype)).double())
+    golden["bfloat16_logits_error"] = float((logits[1] - logits[0]).norm() / logits[0].norm())
 
 
 def write(name, golden):
@@ -173,7 +193,10 @@ for name, make, classes, batch, size, rate, shift, batches in [
     golden = {"batch": batch, "size": size, "learning_rate": rate}
     gradients(golden, make, classes)
     curve(golden, make(), classes, lambda net: torch.optim.SGD(net.parameters(), lr=rate, momentum=0.9, weight_decay=5e-4))
-    float32_errors(golden, make, classes, shift, batches)
+    rounding_errors(golden, make, classes, shift, batches)
+    if name == "cifar_resnet20":
+        rounding_errors(golden, make, classes, shift, batches, autocast=True)
+        logits_error(golden, make)
     write(name, golden)
 
 

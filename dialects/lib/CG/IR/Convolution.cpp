@@ -97,8 +97,12 @@ LogicalResult Conv2dInputGradientOp::inferShapes(Adaptor adaptor, ShapeContext &
 
 LogicalResult Conv2dFilterGradientOp::inferShapes(Adaptor adaptor, ShapeContext &shapes,
                                                   SmallVectorImpl<TensorShape> &results) {
-  const TensorShape &like = shapes[adaptor.getLike()];
-  if (failed(checkCotangent(adaptor, shapes[adaptor.getInput()], like, shapes[adaptor.getCotangent()],
+  const TensorShape &input = shapes[adaptor.getInput()], &like = shapes[adaptor.getLike()];
+  if (!mayAccumulateIn(like.elementType, input.elementType)) // conv2d_filter_gradient_c2
+    return shapes.error("expects a filter of the input's element type, or of f32 where that is narrower, but got ",
+                        like, " for ", input);
+  TensorShape filter{input.elementType, like.dims};
+  if (failed(checkCotangent(adaptor, input, filter, shapes[adaptor.getCotangent()],
                             shapes))) // conv2d_filter_gradient_c1
     return failure();
   results.push_back(like);
@@ -270,9 +274,10 @@ LogicalResult Conv2dInputGradientOp::buildVjp(OpBuilder &builder, ValueRange cot
 
 LogicalResult Conv2dFilterGradientOp::buildVjp(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool> needed,
                                                MutableArrayRef<Value> gradients) {
+  Value filter = castLike(builder, getLoc(), cotangents[0], getInput());
   if (needed[0])
-    gradients[0] = inputGradient(builder, *this, getCotangent(), cotangents[0], getInput());
+    gradients[0] = inputGradient(builder, *this, getCotangent(), filter, getInput());
   if (needed[1])
-    gradients[1] = convolve(builder, *this, getInput(), cotangents[0]);
+    gradients[1] = convolve(builder, *this, getInput(), filter);
   return success();
 }

@@ -102,6 +102,13 @@ Value espalier::cg::reduceToShapeOf(OpBuilder &builder, Location loc, Value cota
   return sum.getType() == to ? sum : ReshapeLikeOp::create(builder, loc, sum, operand).getResult();
 }
 
+Value espalier::cg::castLike(OpBuilder &builder, Location loc, Value value, Value like) {
+  Type element = cast<RankedTensorType>(like.getType()).getElementType();
+  return cast<RankedTensorType>(value.getType()).getElementType() == element
+             ? value
+             : CastOp::create(builder, loc, value, element).getResult();
+}
+
 Value espalier::cg::createScalar(OpBuilder &builder, Location loc, Value like, double value) {
   Type element = cast<RankedTensorType>(like.getType()).getElementType();
   auto type = RankedTensorType::get({}, element);

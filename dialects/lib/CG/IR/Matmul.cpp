@@ -31,6 +31,13 @@ LogicalResult MatmulOp::inferShapes(Adaptor adaptor, ShapeContext &shapes, Small
   if (shapes.conflict(contractedLeft, contractedRight)) // matmul_c2
     return shapes.error("expects equal contracted extents, but got ", contractedLeft, " of ", lhs, " and ",
                         contractedRight, " of ", rhs);
+  if (std::optional<Type> type = adaptor.getResultType()) { // matmul_c3
+    if (!mayAccumulateIn(*type, lhs.elementType))
+      return shapes.error("expects 'result_type' to be the operands' element type, or f32 where that is narrower, but "
+                          "got ",
+                          *type, " for ", lhs);
+    result.elementType = *type;
+  }
   result.dims.push_back(std::move(rows));
   result.dims.push_back(std::move(columns));
   results.push_back(std::move(result));
@@ -70,13 +77,13 @@ LogicalResult MatmulOp::evaluate(ArrayRef<const ReferenceTensor *> operands, Mut
 bool MatmulOp::isLinearIn(unsigned) { return true; }
 
 static Value multiply(OpBuilder &builder, Location loc, Value lhs, bool transposeA, Value rhs, bool transposeB) {
-  return MatmulOp::create(builder, loc, lhs, rhs, transposeA, transposeB);
+  return MatmulOp::create(builder, loc, lhs, rhs, transposeA, transposeB, /*result_type=*/TypeAttr());
 }
 
 LogicalResult MatmulOp::buildVjp(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool> needed,
                                  MutableArrayRef<Value> gradients) {
   Location loc = getLoc();
-  Value lhs = getLhs(), rhs = getRhs(), cotangent = cotangents[0];
+  Value lhs = getLhs(), rhs = getRhs(), cotangent = castLike(builder, loc, cotangents[0], lhs);
   bool transposeA = getTransposeA(), transposeB = getTransposeB();
   int64_t rank = getType().getRank();
   bool sharedRhs = getRhs().getType().getRank() != rank;

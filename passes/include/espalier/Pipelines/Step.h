@@ -13,6 +13,13 @@
 
 namespace espalier {
 
+/// What a program computes in.
+enum class Precision {
+  F32,  ///< as the graphs say
+  F64,  ///< f32 of the graphs becomes f64: weights, inputs and results too
+  BF16, ///< mixed, see `cg-mixed-precision`: weights, inputs and results stay f32
+};
+
 /// Sizes given to symbolic extents, each NAME=NUMBER.
 using SizeBindings = std::vector<std::string>;
 
@@ -22,7 +29,7 @@ struct InferenceOptions {
   SizeBindings sizes;
   /// Sizes that `sizes` leaves open take their default, if they have one.
   bool bindDefaults = true;
-  bool float64 = false;
+  Precision precision = Precision::F32;
 };
 
 struct TrainingOptions {
@@ -32,7 +39,7 @@ struct TrainingOptions {
   SizeBindings sizes;
   /// Sizes that `sizes` leaves open take their default, if they have one.
   bool bindDefaults = true;
-  bool float64 = false;
+  Precision precision = Precision::F32;
   cg::ApplyOptimizerOptions optimizer;
   cg::GroupParametersOptions groups;
   /// Largest joint norm of the gradients.

@@ -28,6 +28,9 @@ inline constexpr llvm::StringLiteral rateAttrName = "cg.rate";
 /// The module path an op was written in, such as "layer1.0.conv1"; for reports alone.
 inline constexpr llvm::StringLiteral scopeAttrName = "cg.scope";
 
+/// Of a module: the floating-point type it computes in, "bf16" or "f64"; one without computes in that of its graphs.
+inline constexpr llvm::StringLiteral precisionAttrName = "cg.precision";
+
 /// Of a module: the numbers that its graphs' symbolic sizes were given.
 inline constexpr llvm::StringLiteral bindingsAttrName = "cg.bindings";
 
@@ -43,6 +46,10 @@ std::string storageName(mlir::DictionaryAttr attributes);
 
 /// Makes `value` the gradient of the parameter of `mark`, for everything that reads the mark or looks for one later.
 void replaceGradient(mlir::OpBuilder &builder, ParameterGradientOp mark, mlir::Value value);
+
+/// Infers the element types of the results of `op`, which infers its types, anew; extents stay. Fails, having emitted
+/// an error, where the operands do not fit together.
+mlir::LogicalResult inferElementTypesAnew(mlir::Operation *op);
 
 /// Infers the type of every op of `graph` anew, in order, from its argument types, and sets the graph's results to
 /// match. Fails, having emitted an error, where the ops no longer fit together.

@@ -35,6 +35,39 @@ def ConvertFloats : Pass<"cg-convert-floats", "::mlir::ModuleOp"> {
   }];
 }
 
+def MixedPrecision : Pass<"cg-mixed-precision", "::mlir::ModuleOp"> {
+  let summary = "Compute in bf16 what may be, and in f32 what must be";
+  let description = [{
+    The signature of a graph stays, and so do its parameters and states: master weights are f32. Inside, values that
+    depend on an input of the graph ("activations") take the type that the op's trait asks for, with a `cg.cast` where
+    types change, one for each value:
+
+    | trait | ops | operands | results |
+    |---|---|---|---|
+    | `ComputesNarrow` | convolutions, matrix products | `type` | `type` |
+    | `NormalisesWide` | batch norms | f32 | f32; the first goes on in the type of the first operand |
+    | `ComputesWide` | sums and means over dimensions, softmax, exp, log, roots, powers | f32 | f32 |
+    | none | everything else: elementwise ops, pools, views | `type` if all activations come in it, else f32 | as the operands |
+
+    What depends on weights alone is computed in f32, and cast where an activation meets it. Losses that are attached
+    later stay in f32 entirely. Runs before differentiation: casts have derivatives. The module notes the type in its
+    attribute `cg.precision`. A graph with other floating-point types than f32 and `type` is an error.
+  }];
+  let options = [Option<"type", "type", "std::string", "\"bf16\"", "The narrow type: bf16">,
+                 Option<"graph", "graph", "std::string", "", "Name of the graph to rewrite; empty: every graph">];
+}
+
+def WidenGradients : Pass<"cg-widen-gradients", "::espalier::cg::GraphOp"> {
+  let summary = "Keep gradients of parameters in f32 where they come from narrow activations";
+  let description = [{
+    For graphs of mixed precision, after differentiation. Sums that vector-Jacobian products take over narrow values are
+    taken in f32. Where the gradient of a parameter is cast to f32 from a narrow value without other uses, the op that
+    makes it gives f32 itself: `cg.conv2d_filter_gradient` by an f32 `like`, `cg.matmul` by `result_type`; ops that follow
+    their operands take them cast, and so on towards the activations. So no gradient of a parameter is ever rounded to the
+    narrow type.
+  }];
+}
+
 def AttachLoss : Pass<"cg-attach-loss", "::mlir::ModuleOp"> {
   let summary = "Join a network, a loss and metrics in one graph";
   let description = [{

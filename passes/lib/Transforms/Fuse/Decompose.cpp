@@ -280,7 +280,7 @@ private:
     };
     Value flat = MatmulOp::create(e.builder, e.loc, flatten(matmul.getLhs(), lhs),
                                   isShared ? matmul.getRhs() : flatten(matmul.getRhs(), rhs), matmul.getTransposeA(),
-                                  matmul.getTransposeB());
+                                  matmul.getTransposeB(), matmul.getResultTypeAttr());
     return e.reshape(flat, result.getShape());
   }
 

@@ -14,6 +14,21 @@ namespace espalier::cg {
 #include "espalier/Transforms/StepPasses.h.inc"
 } // namespace espalier::cg
 
+/// The types that `op` infers for the results of its operands.
+static LogicalResult inferTypes(InferTypeOpInterface op, SmallVectorImpl<Type> &types) {
+  return op.inferReturnTypes(op.getContext(), op.getLoc(), op->getOperands(), op->getDiscardableAttrDictionary(),
+                             op->getPropertiesStorage(), op->getRegions(), types);
+}
+
+LogicalResult espalier::cg::inferElementTypesAnew(Operation *op) {
+  SmallVector<Type> types;
+  if (failed(inferTypes(cast<InferTypeOpInterface>(op), types)))
+    return failure();
+  for (auto [result, type] : llvm::zip_equal(op->getResults(), types))
+    result.setType(cast<RankedTensorType>(result.getType()).clone(cast<RankedTensorType>(type).getElementType()));
+  return success();
+}
+
 LogicalResult espalier::cg::inferTypesAnew(GraphOp graph) {
   for (Operation &op : graph.getBody().front()) {
     auto inferable = dyn_cast<InferTypeOpInterface>(op);
@@ -24,9 +39,7 @@ LogicalResult espalier::cg::inferTypesAnew(GraphOp graph) {
       continue;
     }
     SmallVector<Type> types;
-    if (failed(inferable.inferReturnTypes(op.getContext(), op.getLoc(), op.getOperands(),
-                                          op.getDiscardableAttrDictionary(), op.getPropertiesStorage(), op.getRegions(),
-                                          types)))
+    if (failed(inferTypes(inferable, types)))
       return failure();
     for (auto [result, type] : llvm::zip_equal(op.getResults(), types))
       result.setType(type);

@@ -32,6 +32,7 @@ struct ConvertFloats final : espalier::cg::impl::ConvertFloatsBase<ConvertFloats
     });
     for (GraphOp graph : getOperation().getOps<GraphOp>())
       replacer.recursivelyReplaceElementsIn(graph, /*replaceAttrs=*/true, /*replaceLocs=*/false, /*replaceTypes=*/true);
+    getOperation()->setAttr(precisionAttrName, StringAttr::get(&getContext(), "f64"));
   }
 };
 } // namespace

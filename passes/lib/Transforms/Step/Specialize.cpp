@@ -86,7 +86,11 @@ private:
     }
     Location loc = dropout.getLoc();
     Value seed = HyperOp::create(rewriter, loc, RankedTensorType::get({}, rewriter.getI64Type()), "seed");
-    Value uniform = RandomUniformOp::create(rewriter, loc, seed, input, dropout.getKeyAttr());
+    // A narrow type rounds uniform numbers up to 1, and rates to a few digits.
+    Value like = input;
+    if (Type element = dropout.getType().getElementType(); element.isBF16() || element.isF16())
+      like = CastOp::create(rewriter, loc, input, rewriter.getF32Type());
+    Value uniform = RandomUniformOp::create(rewriter, loc, seed, like, dropout.getKeyAttr());
     Value keep =
         CompareOp::create(rewriter, loc, ComparePredicate::ge, uniform, createScalar(rewriter, loc, uniform, rate));
     Value scaled = MulOp::create(rewriter, loc, input, createScalar(rewriter, loc, input, 1.0 / (1.0 - rate)));

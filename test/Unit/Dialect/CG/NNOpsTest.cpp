@@ -189,7 +189,7 @@ TEST_F(NNOpsTest, matmulFollowsItsDefinition) {
       return lead;
     };
     ReferenceTensor a = random(join(batch, m, k, transposeA)), b = random(join(rightBatch, k, n, transposeB));
-    auto matmul = MatmulOp::create(builder, loc, value(a), value(b), transposeA, transposeB);
+    auto matmul = MatmulOp::create(builder, loc, value(a), value(b), transposeA, transposeB, TypeAttr());
     ReferenceTensor y = evaluate(matmul, {&a, &b})[0], expected(y.type);
     ASSERT_EQ(Shape(y.shape()), join(batch, m, n, false));
     int64_t batches = y.size() / (m * n);
@@ -215,7 +215,7 @@ TEST_F(NNOpsTest, matmulDerivesInAllForms) {
           right.append({transposeB ? 5 : 4, transposeB ? 4 : 5});
           ReferenceTensor a = random(left), b = random(right);
           Value lhs = value(a), rhs = value(b);
-          auto matmul = MatmulOp::create(builder, loc, lhs, rhs, transposeA, transposeB);
+          auto matmul = MatmulOp::create(builder, loc, lhs, rhs, transposeA, transposeB, TypeAttr());
           checkVjp(matmul, {{lhs, a}, {rhs, b}}, {true});
         }
 }

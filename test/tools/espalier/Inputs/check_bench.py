@@ -4,7 +4,7 @@ import sys
 
 figures = json.load(sys.stdin)
 keys = {"median_ms", "min_ms", "p99_ms", "compile_ms", "gflops", "peak_gflops", "peak_share", "arena_bytes",
-        "peak_rss_bytes", "allocations_per_run", "library_allocations_per_run", "threads", "cpu"}
+        "peak_rss_bytes", "allocations_per_run", "library_allocations_per_run", "threads", "cpu", "precision"}
 assert set(figures) == keys, set(figures) ^ keys
 assert 0 < figures["min_ms"] <= figures["median_ms"] <= figures["p99_ms"], figures
 assert figures["compile_ms"] > 0 and figures["gflops"] > 0 and figures["peak_gflops"] > 0, figures

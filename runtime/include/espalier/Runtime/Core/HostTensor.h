@@ -94,6 +94,9 @@ private:
   std::unique_ptr<uint8_t[], Free> memory;
 };
 
+/// A tensor of f32 as one of f64.
+Expected<HostTensor> toFloat64(const HostTensor &tensor);
+
 } // namespace espalier::rt
 
 #endif // ESPALIER_RUNTIME_CORE_HOSTTENSOR_H

@@ -18,6 +18,8 @@ namespace espalier::rt {
 enum class Optimiser { SGD, Adam, AdamW, RMSprop };
 enum class Schedule { Constant, Cosine, MultiStep, Step, OneCycle, Polynomial };
 
+enum class TrainingPrecision { F32, BF16 };
+
 /// Settings of the parameters whose paths match a pattern.
 struct ParameterGroup {
   std::string match; ///< `*` stands for any characters, `?` for one, `[ab]` for one of these
@@ -29,6 +31,7 @@ struct ParameterGroup {
 /// Everything a training run depends on besides the network and the data. The meaning, range and default of each field
 /// stand in recipeKeys(), under the same name in snake_case.
 struct Recipe {
+  TrainingPrecision precision = TrainingPrecision::F32;
   Optimiser optimiser = Optimiser::SGD;
   double learningRate = 0.1;
   double momentum = 0.9;

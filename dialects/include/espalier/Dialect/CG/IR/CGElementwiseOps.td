@@ -27,10 +27,10 @@ class CG_BinaryOp<string mnemonic, list<Trait> traits = []> : CG_ElementwiseOp<m
 def CG_NegOp : CG_UnaryOp<"neg", [CG_Linear]> { let summary = "negation: `-x`"; }
 def CG_AbsOp : CG_UnaryOp<"abs"> { let summary = "absolute value: `|x|`; derivative `sign(x)`"; }
 def CG_SignOp : CG_UnaryOp<"sign"> { let summary = "`-1`, `0` or `1`; derivative 0"; }
-def CG_ExpOp : CG_UnaryOp<"exp"> { let summary = "exponential: `e^x`"; }
-def CG_LogOp : CG_UnaryOp<"log"> { let summary = "natural logarithm; -inf at 0, NaN below"; }
-def CG_SqrtOp : CG_UnaryOp<"sqrt"> { let summary = "square root; NaN below 0"; }
-def CG_RsqrtOp : CG_UnaryOp<"rsqrt"> { let summary = "reciprocal square root: `1 / sqrt(x)`"; }
+def CG_ExpOp : CG_UnaryOp<"exp", [CG_ComputesWide]> { let summary = "exponential: `e^x`"; }
+def CG_LogOp : CG_UnaryOp<"log", [CG_ComputesWide]> { let summary = "natural logarithm; -inf at 0, NaN below"; }
+def CG_SqrtOp : CG_UnaryOp<"sqrt", [CG_ComputesWide]> { let summary = "square root; NaN below 0"; }
+def CG_RsqrtOp : CG_UnaryOp<"rsqrt", [CG_ComputesWide]> { let summary = "reciprocal square root: `1 / sqrt(x)`"; }
 def CG_TanhOp : CG_UnaryOp<"tanh"> { let summary = "hyperbolic tangent"; }
 def CG_ErfOp : CG_UnaryOp<"erf"> { let summary = "Gauss error function"; }
 def CG_SigmoidOp : CG_UnaryOp<"sigmoid"> { let summary = "logistic function: `1 / (1 + e^-x)`"; }
@@ -79,7 +79,7 @@ def CG_MaximumOp : CG_BinaryOp<"maximum", [Commutative]> {
 def CG_MinimumOp : CG_BinaryOp<"minimum", [Commutative]> {
   let summary = "smaller operand, broadcast; NaN wins; at a tie each operand takes half of the derivative";
 }
-def CG_PowerOp : CG_BinaryOp<"power"> { let summary = "`a ^ b`, operands broadcast, as C's pow"; }
+def CG_PowerOp : CG_BinaryOp<"power", [CG_ComputesWide]> { let summary = "`a ^ b`, operands broadcast, as C's pow"; }
 
 def CG_CompareOp : CG_ElementwiseOp<"compare"> {
   let summary = "comparison, operands broadcast, to booleans";

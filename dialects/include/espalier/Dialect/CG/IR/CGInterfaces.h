@@ -4,6 +4,7 @@
 #define ESPALIER_DIALECT_CG_IR_CGINTERFACES_H
 
 #include "espalier/Dialect/CG/IR/DimExpr.h"
+#include "espalier/Dialect/CG/IR/Precision.h"
 #include "espalier/Dialect/CG/IR/ReferenceTensor.h"
 #include "espalier/Dialect/CG/IR/ShapeContext.h"
 

@@ -77,10 +77,26 @@ def CG_LinearOpInterface : OpInterface<"LinearOpInterface"> {
     "bool", "isLinearIn", (ins "unsigned":$operandIndex)>];
 }
 
+//===----------------------------------------------------------------------===//
+// Precision
+//===----------------------------------------------------------------------===//
+
+// What an op does where precision is mixed, see `cg-mixed-precision`. An op with none of these traits follows its
+// operands: it computes in the narrow type if all of them come in it, else in f32.
+
+/// Takes and gives the narrow type, whatever comes, and accumulates in f32: the bulk of the work.
+def CG_ComputesNarrow : NativeOpTrait<"ComputesNarrow"> { let cppNamespace = "::espalier::cg"; }
+/// Computes in f32: sums over many elements, and functions that amplify rounding errors.
+def CG_ComputesWide : NativeOpTrait<"ComputesWide"> { let cppNamespace = "::espalier::cg"; }
+/// Computes in f32, but the first result is an activation like the first operand: it goes on in that one's type.
+def CG_NormalisesWide : NativeOpTrait<"NormalisesWide"> { let cppNamespace = "::espalier::cg"; }
+
 def CG_ReferenceOpInterface : OpInterface<"ReferenceOpInterface"> {
   let cppNamespace = "::espalier::cg";
   let description = [{
-    Evaluation on the host in float64: slow, obvious, and what every compiled kernel is compared with.
+    Evaluation on the host in float64: slow, obvious, and what every compiled kernel is compared with. Nothing is ever
+    rounded to the element type, not even by a `cg.cast`: a graph of mixed precision has the value of the f32 graph it
+    was made from.
   }];
   let methods = [InterfaceMethod<
     [{Computes all results. Each `results[i]` arrives with its shape and element type set and its data zero.}],

@@ -20,7 +20,7 @@ class CG_WindowOp<string mnemonic, list<Trait> traits = []> : CG_ValueOp<mnemoni
 defvar CG_ConvAttrs = (ins OptionalAttr<DenseI64ArrayAttr>:$strides, OptionalAttr<DenseI64ArrayAttr>:$pads,
                            OptionalAttr<DenseI64ArrayAttr>:$dilations, OptionalAttr<I64Attr>:$groups);
 
-def CG_Conv2dOp : CG_WindowOp<"conv2d", [CG_Differentiable, CG_Linear]> {
+def CG_Conv2dOp : CG_WindowOp<"conv2d", [CG_Differentiable, CG_Linear, CG_ComputesNarrow]> {
   let summary = "2-D convolution (correlation), NCHW input and OIHW filter, no bias";
   let description = [{
     Absent `strides` and `dilations` mean 1, absent `pads` mean 0, absent `groups` means 1. `pads` are top, left,
@@ -43,7 +43,8 @@ def CG_Conv2dOp : CG_WindowOp<"conv2d", [CG_Differentiable, CG_Linear]> {
     attr-dict `:` type($input) `,` type($filter)
   }];
 }
-def CG_Conv2dInputGradientOp : CG_WindowOp<"conv2d_input_gradient", [CG_Differentiable, CG_Linear]> {
+def CG_Conv2dInputGradientOp
+    : CG_WindowOp<"conv2d_input_gradient", [CG_Differentiable, CG_Linear, CG_ComputesNarrow]> {
   let summary = "cotangent of `cg.conv2d`'s input (the transposed convolution)";
   let description = [{
     `like` gives the extents of the result; its values are not read.
@@ -62,15 +63,19 @@ def CG_Conv2dInputGradientOp : CG_WindowOp<"conv2d_input_gradient", [CG_Differen
     (`groups` $groups^)? attr-dict `:` type($cotangent) `,` type($filter) `,` type($like)
   }];
 }
-def CG_Conv2dFilterGradientOp : CG_WindowOp<"conv2d_filter_gradient", [CG_Differentiable, CG_Linear]> {
+def CG_Conv2dFilterGradientOp
+    : CG_WindowOp<"conv2d_filter_gradient", [CG_Differentiable, CG_Linear, CG_ComputesNarrow]> {
   let summary = "cotangent of `cg.conv2d`'s filter";
   let description = [{
-    `like` gives the extents of the result; its values are not read.
+    `like` gives the type of the result; its values are not read. The sums over the batch need not be rounded to a narrow
+    type that the images have: the result may be f32.
 
     C1. `cotangent` has the shape that `cg.conv2d` of `input` and `like` gives.
+    C2. `input` and `cotangent` have one element type; `like` has that one too, or f32 where that one is narrower.
 
     ```mlir
     %dw = cg.conv2d_filter_gradient %x, %dy, %w pads [1, 1, 1, 1] : tensor<1x3x32x32xf32>, tensor<1x16x32x32xf32>, tensor<16x3x3x3xf32>
+    %dv = cg.conv2d_filter_gradient %u, %dz, %v pads [1, 1, 1, 1] : tensor<1x3x32x32xbf16>, tensor<1x16x32x32xbf16>, tensor<16x3x3x3xf32>
     ```
   }];
   let arguments = !con((ins CG_FloatTensorOfRank<4>:$input, CG_FloatTensorOfRank<4>:$cotangent,
@@ -82,19 +87,23 @@ def CG_Conv2dFilterGradientOp : CG_WindowOp<"conv2d_filter_gradient", [CG_Differ
   }];
 }
 
-def CG_MatmulOp : CG_ValueOp<"matmul", [CG_Differentiable, CG_Linear]> {
+def CG_MatmulOp : CG_ValueOp<"matmul", [CG_Differentiable, CG_Linear, CG_ComputesNarrow]> {
   let summary = "matrix product of the last two dimensions";
   let description = [{
     `transpose_a` and `transpose_b` read that operand with its last two dimensions swapped.
 
     C1. Operands have rank >= 2. `rhs` has rank 2, or the leading extents of `lhs`.
     C2. The contracted extents are equal, and so are the element types.
+    C3. `result_type`, when present, is the element type of the operands, or f32 where that one is narrower: the sums are
+        not rounded then.
 
     ```mlir
     %y = cg.matmul %x, %w transpose_b : tensor<8x64xf32>, tensor<10x64xf32>
+    %z = cg.matmul %u, %v {result_type = f32} : tensor<8x64xbf16>, tensor<64x10xbf16>
     ```
   }];
-  let arguments = (ins CG_FloatTensor:$lhs, CG_FloatTensor:$rhs, UnitAttr:$transpose_a, UnitAttr:$transpose_b);
+  let arguments = (ins CG_FloatTensor:$lhs, CG_FloatTensor:$rhs, UnitAttr:$transpose_a, UnitAttr:$transpose_b,
+                       OptionalAttr<TypeAttr>:$result_type);
   let results = (outs CG_FloatTensor:$result);
   let assemblyFormat = [{
     $lhs `,` $rhs (`transpose_a` $transpose_a^)? (`transpose_b` $transpose_b^)? attr-dict `:` type($lhs) `,` type($rhs)
@@ -105,7 +114,7 @@ def CG_MatmulOp : CG_ValueOp<"matmul", [CG_Differentiable, CG_Linear]> {
 // Batch normalisation and dropout
 //===----------------------------------------------------------------------===//
 
-def CG_BatchNormOp : CG_ValueOp<"batch_norm"> {
+def CG_BatchNormOp : CG_ValueOp<"batch_norm", [CG_NormalisesWide]> {
   let summary = "batch normalisation that does not say whether it trains";
   let description = [{
     Replaced by `cg-specialize`: by `cg.batch_norm_inference`, or by `cg.batch_norm_training` and an update of the
@@ -130,7 +139,7 @@ def CG_BatchNormOp : CG_ValueOp<"batch_norm"> {
   }];
   let hasVerifier = 1;
 }
-def CG_BatchNormInferenceOp : CG_ValueOp<"batch_norm_inference", [CG_Differentiable]> {
+def CG_BatchNormInferenceOp : CG_ValueOp<"batch_norm_inference", [CG_Differentiable, CG_NormalisesWide]> {
   let summary = "`(x - mean) / sqrt(variance + epsilon) * scale + shift`, by channel";
   let description = [{
     C1. `input` has rank >= 2; the other operands are vectors over its dimension 1, of its element type.
@@ -150,7 +159,7 @@ def CG_BatchNormInferenceOp : CG_ValueOp<"batch_norm_inference", [CG_Differentia
   }];
   let hasVerifier = 1;
 }
-def CG_BatchNormTrainingOp : CG_ValueOp<"batch_norm_training", [CG_Differentiable]> {
+def CG_BatchNormTrainingOp : CG_ValueOp<"batch_norm_training", [CG_Differentiable, CG_NormalisesWide]> {
   let summary = "batch normalisation with the batch's own statistics, which are results too";
   let description = [{
     `mean` and `variance` (the biased one, divided by the number of elements) are over all dimensions but 1. Cotangents

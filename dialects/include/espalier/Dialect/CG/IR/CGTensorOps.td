@@ -238,7 +238,7 @@ def CG_GatherOp : CG_ValueOp<"gather", [CG_Differentiable, CG_Linear]> {
   let results = (outs CG_Tensor:$result);
   let assemblyFormat = "$input `,` $indices attr-dict `:` type($input) `,` type($indices)";
 }
-def CG_ScatterAddOp : CG_ValueOp<"scatter_add", [CG_Differentiable]> {
+def CG_ScatterAddOp : CG_ValueOp<"scatter_add", [CG_Differentiable, CG_ComputesWide]> {
   let summary = "adds slices of `updates` to `input` at `indices` along one dimension";
   let description = [{
     The transpose of `cg.gather`: repeated indices add up, in row-major order; an index outside the extent is dropped.
@@ -280,7 +280,7 @@ class CG_ReductionOp<string mnemonic, list<Trait> traits = []> : CG_ValueOp<mnem
   let assemblyFormat = "$input attr-dict `:` type($input)";
   string constraints = "    C1. `axes` are distinct dimensions of the input. With `keep_dims` they stay, with extent 1.";
 }
-def CG_ReduceSumOp : CG_ReductionOp<"reduce_sum", [CG_Differentiable, CG_Linear]> {
+def CG_ReduceSumOp : CG_ReductionOp<"reduce_sum", [CG_Differentiable, CG_Linear, CG_ComputesWide]> {
   let summary = "sum over dimensions; 0 over no elements";
   let description = constraints # [{
 
@@ -289,7 +289,7 @@ def CG_ReduceSumOp : CG_ReductionOp<"reduce_sum", [CG_Differentiable, CG_Linear]
     ```
   }];
 }
-def CG_ReduceMeanOp : CG_ReductionOp<"reduce_mean", [CG_Differentiable, CG_Linear]> {
+def CG_ReduceMeanOp : CG_ReductionOp<"reduce_mean", [CG_Differentiable, CG_Linear, CG_ComputesWide]> {
   let summary = "mean over dimensions; NaN over no elements";
   let arguments = (ins CG_FloatTensor:$input, DenseI64ArrayAttr:$axes, UnitAttr:$keep_dims);
   let results = (outs CG_FloatTensor:$result);
@@ -327,7 +327,7 @@ def CG_ArgmaxOp : CG_ValueOp<"argmax"> {
   let assemblyFormat = "$input attr-dict `:` type($input)";
 }
 
-class CG_SoftmaxLikeOp<string mnemonic> : CG_ValueOp<mnemonic, [CG_Differentiable]> {
+class CG_SoftmaxLikeOp<string mnemonic> : CG_ValueOp<mnemonic, [CG_Differentiable, CG_ComputesWide]> {
   let arguments = (ins CG_FloatTensor:$input, I64Attr:$axis);
   let results = (outs CG_FloatTensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($input)";

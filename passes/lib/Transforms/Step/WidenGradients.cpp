@@ -1,0 +1,121 @@
+//===- WidenGradients.cpp - f32 gradients of narrow activations -----------===//
+
+#include "espalier/Transforms/StepPasses.h"
+
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+using namespace espalier::cg;
+
+namespace espalier::cg {
+#define GEN_PASS_DEF_WIDENGRADIENTS
+#include "espalier/Transforms/StepPasses.h.inc"
+} // namespace espalier::cg
+
+static Type elementType(Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); }
+static bool isNarrow(Value value) { return elementType(value).isBF16() || elementType(value).isF16(); }
+
+/// A cast from a narrow type to f32.
+static bool isWidening(CastOp cast) { return cast && cast.getType().isF32() && isNarrow(cast.getInput()); }
+
+namespace {
+struct WidenGradients final : espalier::cg::impl::WidenGradientsBase<WidenGradients> {
+  void runOnOperation() override {
+    Block &body = getOperation().getBody().front();
+    SmallVector<Operation *> sums;
+    for (Operation &op : body)
+      if (op.hasTrait<ComputesWide>() && op.getNumResults() == 1 && isNarrow(op.getResult(0)))
+        sums.push_back(&op);
+    for (Operation *op : sums)
+      if (failed(computeWide(op)))
+        return signalPassFailure();
+
+    llvm::SetVector<CastOp> pending; // two parameters may have one gradient
+    for (auto mark : body.getOps<ParameterGradientOp>())
+      if (auto cast = mark.getGradient().getDefiningOp<CastOp>())
+        pending.insert(cast);
+    while (!pending.empty())
+      if (CastOp cast = pending.pop_back_val(); isWidening(cast) && failed(widen(cast, pending)))
+        return signalPassFailure();
+  }
+
+private:
+  /// Makes `op` take f32, and give f32 to those that cast its result to that.
+  static LogicalResult computeWide(Operation *op) {
+    OpBuilder builder(op);
+    Value result = op->getResult(0);
+    Type narrow = elementType(result);
+    auto uses = llvm::to_vector(llvm::make_pointer_range(result.getUses()));
+    for (OpOperand &operand : op->getOpOperands())
+      if (isNarrow(operand.get()))
+        operand.set(castTo(builder, op, operand.get(), builder.getF32Type()));
+    if (failed(inferElementTypesAnew(op)))
+      return failure();
+    builder.setInsertionPointAfter(op);
+    Value rounded;
+    for (OpOperand *use : uses) {
+      if (auto cast = dyn_cast<CastOp>(use->getOwner()); cast && cast.getType().isF32()) {
+        cast.replaceAllUsesWith(result);
+        cast.erase();
+        continue;
+      }
+      if (!rounded)
+        rounded = castTo(builder, op, result, narrow);
+      use->set(rounded);
+    }
+    return success();
+  }
+
+  /// Makes the op whose result `cast` widens give f32, if nothing else needs that result. What it needs cast itself for
+  /// that joins `pending`.
+  static LogicalResult widen(CastOp cast, llvm::SetVector<CastOp> &pending) {
+    Value value = cast.getInput();
+    Operation *source = value.getDefiningOp();
+    if (!source || !value.hasOneUse() || source->getNumResults() != 1)
+      return success();
+    OpBuilder builder(source);
+    if (auto rounding = dyn_cast<CastOp>(source)) {
+      if (elementType(rounding.getInput()).isF32()) {
+        cast.replaceAllUsesWith(rounding.getInput());
+        cast.erase();
+        rounding.erase();
+      }
+      return success();
+    }
+    if (auto gradient = dyn_cast<Conv2dFilterGradientOp>(source)) {
+      Value like = gradient.getLike();
+      auto narrowed = like.getDefiningOp<CastOp>();
+      bool isMaster = narrowed && elementType(narrowed.getInput()).isF32();
+      gradient.getLikeMutable().assign(isMaster ? narrowed.getInput()
+                                                : castTo(builder, source, like, builder.getF32Type()));
+    } else if (auto matmul = dyn_cast<MatmulOp>(source)) {
+      matmul.setResultType(builder.getF32Type());
+    } else {
+      if (!followsOperands(source))
+        return success();
+      for (OpOperand &operand : source->getOpOperands())
+        if (isNarrow(operand.get())) {
+          operand.set(castTo(builder, source, operand.get(), builder.getF32Type()));
+          pending.insert(operand.get().getDefiningOp<CastOp>());
+        }
+    }
+    if (failed(inferElementTypesAnew(source)))
+      return failure();
+    cast.replaceAllUsesWith(value);
+    cast.erase();
+    return success();
+  }
+
+  /// Is the result of `op` wider when its operands are?
+  static bool followsOperands(Operation *op) {
+    return isa<ShapeOpInterface>(op) && !op->hasTrait<ComputesNarrow>() && llvm::any_of(op->getOperands(), isNarrow);
+  }
+
+  static Value castTo(OpBuilder &builder, Operation *user, Value value, Type element) {
+    auto cast = CastOp::create(builder, user->getLoc(), value, element);
+    if (Attribute scope = user->getAttr(scopeAttrName))
+      cast->setAttr(scopeAttrName, scope);
+    return cast;
+  }
+};
+} // namespace

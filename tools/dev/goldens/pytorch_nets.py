@@ -2,6 +2,7 @@
 
 import torch.nn as nn
 import torch.nn.functional as F
+import torchvision
 
 
 class Basic(nn.Module):
@@ -55,3 +56,26 @@ class SmallConv(nn.Module):
     def forward(self, x):
         h = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 2)
         return self.fc(F.relu(self.conv2(h)).mean(dim=(2, 3)))
+
+
+def cifar_resnet18():
+    """torchvision's with neither stride nor pool before the first stage."""
+    net = torchvision.models.resnet18(num_classes=10)
+    net.conv1 = nn.Conv2d(3, 64, 3, 1, 1, bias=False)
+    net.maxpool = nn.Identity()
+    return net
+
+
+class CifarVGG16(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.features = torchvision.models.vgg16_bn().features
+        self.classifier = nn.Linear(512, 10)
+
+    def forward(self, x):
+        return self.classifier(self.features(x).mean(dim=(2, 3)))
+
+
+def mlp():
+    """mlp.esp of test/bench."""
+    return nn.Sequential(nn.Linear(4, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 2))

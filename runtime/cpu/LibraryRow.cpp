@@ -4,9 +4,15 @@
 // are constant and before each call otherwise. oneDNN caches primitives by descriptor itself, so that equal rows share
 // one. It throws; no exception leaves this file.
 //
+// Some implementations sum across threads, so that their bits depend on how many there are. A deterministic row is
+// instead cut into pieces along the batch, as many as its shapes say, and each piece is one primitive for one thread;
+// the filter gradients of the pieces are added up in their order.
+//
 //===----------------------------------------------------------------------===//
 
 #include "LibraryRow.h"
+
+#include "espalier/Runtime/CPU/Parallel.h"
 
 #include <fmt/format.h>
 #include <oneapi/dnnl/dnnl.hpp>
@@ -19,6 +25,10 @@ using dnnl::memory;
 using FormatTag = dnnl::memory::format_tag;
 
 static constexpr size_t alignment = 64;
+/// Pieces of a deterministic row at most, and what their filter gradients take together at most.
+static constexpr int64_t maxPieces = 8, maxPartialBytes = 32 << 20;
+/// A row of fewer operations takes less time on one thread than it takes to wake a team.
+static constexpr double minTeamFlops = 8e6;
 static size_t alignedSize(size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
 
 static const dnnl::engine &cpuEngine() {
@@ -39,30 +49,56 @@ template <typename Body> static Status guard(Body &&body) {
   }
 }
 
+namespace {
+struct ConvDescriptors;
+} // namespace
+
 struct LibraryRow::Impl {
   enum class Packing : uint8_t { None, EachRun, Once };
 
+  using Arguments = std::unordered_map<int, memory>;
+
   /// A place and what the primitive wants in its stead.
   struct Operand {
+    int argument = 0;
     PlaceId place = 0;
     Packing packing = Packing::None;
     bool isOutput = false;
-    memory plain;  ///< at the place
-    memory packed; ///< in constants or scratch; the same as `plain` without packing
-    std::unordered_map<int, memory> reorderArguments;
+    size_t pieceBytes = 0; ///< from one piece's part to the next one's; 0 where pieces share the operand
+    memory plain;          ///< at the place
+    memory packed;         ///< in constants or scratch; the same as `plain` without packing
+    Arguments reorderArguments;
     dnnl::reorder reorder;
+
+    /// Bytes of what is packed, for all pieces.
+    size_t packedBytes(int64_t numPieces) const {
+      return pieceBytes ? pieceBytes * static_cast<size_t>(numPieces) : alignedSize(packed.get_desc().get_size());
+    }
   };
 
   dnnl::stream stream{cpuEngine()};
   dnnl::primitive primitive;
   std::string implementation;
   std::vector<Operand> operands;
-  memory scratchpad;
-  std::unordered_map<int, memory> arguments;
-  size_t constantBytes = 0, scratchBytes = 0;
+  std::vector<Arguments> pieces = std::vector<Arguments>(1); ///< of the primitive, each for its part of the row
+  std::vector<Status> pieceStatus;
+  size_t constantBytes = 0, scratchBytes = 0, scratchpadBytes = 0;
 
   const ProgramTable &program;
-  explicit Impl(const ProgramTable &program) : program(program) {}
+  int threads; ///< of the program
+  bool isDeterministic;
+  bool isForOneThread = false; ///< the primitive
+  Impl(const ProgramTable &program, int threads, bool isDeterministic)
+      : program(program), threads(threads), isDeterministic(isDeterministic) {}
+
+  int64_t numPieces() const { return static_cast<int64_t>(pieces.size()); }
+  /// Decides on pieces along a dimension of this extent, and for how many threads the primitive is.
+  void divide(double flops, int64_t extent, int64_t limit = maxPieces);
+  Status runPieces();
+  void addUpPieces(const Operand &operand);
+  /// The row's geometry, divided into pieces.
+  Expected<ConvDescriptors> describe(const Conv2DGeometry &geometry, PlaceId input, PlaceId filter, PlaceId output,
+                                     bool sumsOverBatch = false);
 
   Status build(const Row &row);
   Status build(const DispatchRow &) { return unsupported("a kernel is no library call"); }
@@ -74,9 +110,15 @@ struct LibraryRow::Impl {
   template <typename Descriptor> void setPrimitive(const Descriptor &descriptor, dnnl::primitive made) {
     primitive = std::move(made);
     implementation = descriptor.impl_info_str();
-    scratchpad = memory(descriptor.scratchpad_desc(), cpuEngine(), nullptr);
-    scratchBytes += alignedSize(descriptor.scratchpad_desc().get_size());
-    arguments.insert({DNNL_ARG_SCRATCHPAD, scratchpad});
+    scratchpadBytes = alignedSize(descriptor.scratchpad_desc().get_size());
+    scratchBytes += scratchpadBytes * pieces.size();
+    for (Arguments &arguments : pieces)
+      arguments.insert({DNNL_ARG_SCRATCHPAD, memory(descriptor.scratchpad_desc(), cpuEngine(), nullptr)});
+  }
+  /// An operand of which each piece takes a part, described by `part`.
+  void addParts(int argument, PlaceId place, const memory::desc &part, size_t pieceBytes);
+  void addParts(int argument, PlaceId place, const memory::desc &part) {
+    addParts(argument, place, part, static_cast<size_t>(program.places[place].byteSize / numPieces()));
   }
   void addOperand(int argument, PlaceId place, const memory::desc &plain) {
     addOperand(argument, place, plain, plain, Packing::None, /*isOutput=*/false);
@@ -92,13 +134,10 @@ struct LibraryRow::Impl {
 
 namespace {
 
-/// Geometry in oneDNN's terms, with shapes checked to be what its descriptors assume.
+/// Geometry of a piece in oneDNN's terms, with shapes checked to be what its descriptors assume.
 struct ConvDescriptors {
   memory::desc input, output, plainFilter, anyFilter;
   memory::dims strides, dilations, padBegin, padEnd;
-
-  static Expected<ConvDescriptors> get(const ProgramTable &program, const Conv2DGeometry &geometry, PlaceId input,
-                                       PlaceId filter, PlaceId output);
 };
 
 } // namespace
@@ -109,16 +148,24 @@ static Status expectF32(const Place &place, size_t rank, std::string_view what) 
   return invalidInput("{} is {}, expected f32 of rank {}", what, formatType(place.dtype, place.shape), rank);
 }
 
-/// An image: dimensions are always N, C, H, W to oneDNN, the tag says how they lie in memory.
-static memory::desc describeImage(const Place &place, ImageLayout layout) {
+/// A piece of images: dimensions are always N, C, H, W to oneDNN, the tag says how they lie in memory.
+static memory::desc describeImage(const Place &place, ImageLayout layout, int64_t numPieces) {
   memory::dims dims = place.shape;
   if (layout == ImageLayout::NHWC)
     dims = {place.shape[0], place.shape[3], place.shape[1], place.shape[2]};
+  dims[0] /= numPieces;
   return memory::desc(dims, memory::data_type::f32, layout == ImageLayout::NHWC ? FormatTag::nhwc : FormatTag::nchw);
 }
 
-Expected<ConvDescriptors> ConvDescriptors::get(const ProgramTable &program, const Conv2DGeometry &geometry,
-                                               PlaceId inputId, PlaceId filterId, PlaceId outputId) {
+static double countElements(const Place &place) {
+  double count = 1;
+  for (int64_t extent : place.shape)
+    count *= static_cast<double>(extent);
+  return count;
+}
+
+Expected<ConvDescriptors> LibraryRow::Impl::describe(const Conv2DGeometry &geometry, PlaceId inputId, PlaceId filterId,
+                                                     PlaceId outputId, bool sumsOverBatch) {
   const Place &input = program.places[inputId], &filter = program.places[filterId], &output = program.places[outputId];
   for (auto [place, what] : {std::pair(&input, "input"), std::pair(&filter, "filter"), std::pair(&output, "output")})
     if (Status status = expectF32(*place, 4, what); !status.ok())
@@ -126,9 +173,14 @@ Expected<ConvDescriptors> ConvDescriptors::get(const ProgramTable &program, cons
   if (filter.shape[0] % geometry.groups != 0)
     return invalidInput("{} groups do not divide {} output channels", geometry.groups, filter.shape[0]);
 
+  double flopsOfPixel = 2 * countElements(filter) / static_cast<double>(std::max<int64_t>(filter.shape[0], 1));
+  int64_t limit = sumsOverBatch ? maxPartialBytes / std::max<int64_t>(filter.byteSize, 1) : maxPieces;
+  bool isWhole = input.shape[0] != output.shape[0]; // which the library will refuse
+  divide(flopsOfPixel * countElements(output), isWhole ? 1 : input.shape[0], limit);
+
   ConvDescriptors result;
-  result.input = describeImage(input, geometry.layout);
-  result.output = describeImage(output, geometry.layout);
+  result.input = describeImage(input, geometry.layout, numPieces());
+  result.output = describeImage(output, geometry.layout, numPieces());
   memory::dims dims = filter.shape;
   if (geometry.groups > 1)
     dims = {geometry.groups, filter.shape[0] / geometry.groups, filter.shape[1], filter.shape[2], filter.shape[3]};
@@ -164,10 +216,12 @@ static void appendClamp(dnnl::post_ops &postOps, const Clamp &clamp) {
 void LibraryRow::Impl::addOperand(int argument, PlaceId place, const memory::desc &plain, const memory::desc &wanted,
                                   Packing packing, bool isOutput) {
   Operand operand;
+  operand.argument = argument;
   operand.place = place;
   operand.isOutput = isOutput;
   operand.plain = memory(plain, cpuEngine(), nullptr);
-  if (wanted == plain) {
+  bool isSummed = isOutput && numPieces() > 1;
+  if (wanted == plain && !isSummed) {
     operand.packed = operand.plain;
   } else {
     operand.packing = packing;
@@ -175,14 +229,47 @@ void LibraryRow::Impl::addOperand(int argument, PlaceId place, const memory::des
     memory &from = isOutput ? operand.packed : operand.plain, &to = isOutput ? operand.plain : operand.packed;
     operand.reorder = dnnl::reorder(from, to);
     operand.reorderArguments = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
-    (packing == Packing::Once ? constantBytes : scratchBytes) += alignedSize(wanted.get_size());
+    if (isSummed)
+      operand.pieceBytes = alignedSize(wanted.get_size());
+    (packing == Packing::Once ? constantBytes : scratchBytes) += operand.packedBytes(numPieces());
   }
-  arguments.insert({argument, operand.packed});
+  for (Arguments &arguments : pieces)
+    arguments.insert({argument, memory(wanted, cpuEngine(), nullptr)});
   operands.push_back(std::move(operand));
 }
 
+void LibraryRow::Impl::addParts(int argument, PlaceId place, const memory::desc &part, size_t pieceBytes) {
+  Operand operand;
+  operand.argument = argument;
+  operand.place = place;
+  operand.pieceBytes = pieceBytes;
+  operand.plain = operand.packed = memory(part, cpuEngine(), nullptr);
+  for (Arguments &arguments : pieces)
+    arguments.insert({argument, memory(part, cpuEngine(), nullptr)});
+  operands.push_back(std::move(operand));
+}
+
+/// The largest divisor of `number` that is at most `limit`.
+static int64_t largestDivisor(int64_t number, int64_t limit) {
+  int64_t divisor = std::max<int64_t>(std::min(number, limit), 1);
+  while (number % divisor != 0)
+    --divisor;
+  return divisor;
+}
+
+void LibraryRow::Impl::divide(double flops, int64_t extent, int64_t limit) {
+  bool isSmall = flops < minTeamFlops;
+  isForOneThread = isSmall || isDeterministic;
+  if (isDeterministic && !isSmall) {
+    pieces.resize(static_cast<size_t>(largestDivisor(extent, std::min(limit, maxPieces))));
+    pieceStatus.resize(pieces.size());
+  }
+  if (isForOneThread)
+    useThreads(1); // the library makes primitives for the pool as it is
+}
+
 Status LibraryRow::Impl::build(const Conv2DRow &row) {
-  auto conv = ConvDescriptors::get(program, row.geometry, row.input, row.filter, row.output);
+  auto conv = describe(row.geometry, row.input, row.filter, row.output);
   if (!conv)
     return conv.takeStatus();
   if (row.residual && program.places[*row.residual].shape != program.places[row.output].shape)
@@ -207,14 +294,14 @@ Status LibraryRow::Impl::build(const Conv2DRow &row) {
        conv->output, conv->strides, conv->dilations, conv->padBegin, conv->padEnd},
       makeAttributes(postOps), cpuEngine());
   setPrimitive(descriptor, dnnl::convolution_forward(descriptor));
-  addOperand(DNNL_ARG_SRC, row.input, conv->input);
+  addParts(DNNL_ARG_SRC, row.input, conv->input);
   addOperand(DNNL_ARG_WEIGHTS, row.filter, conv->plainFilter, descriptor.weights_desc(),
              row.constantFilter ? Packing::Once : Packing::EachRun, /*isOutput=*/false);
   if (row.bias)
     addOperand(DNNL_ARG_BIAS, *row.bias, bias);
   if (row.residual && !isAccumulating)
-    addOperand(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, *row.residual, conv->output);
-  addOperand(DNNL_ARG_DST, row.output, conv->output);
+    addParts(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, *row.residual, conv->output);
+  addParts(DNNL_ARG_DST, row.output, conv->output);
   return {};
 }
 
@@ -226,7 +313,7 @@ static dnnl::convolution_forward::primitive_desc describeForward(const ConvDescr
 }
 
 Status LibraryRow::Impl::build(const Conv2DInputGradientRow &row) {
-  auto conv = ConvDescriptors::get(program, row.geometry, row.inputGradient, row.filter, row.outputGradient);
+  auto conv = describe(row.geometry, row.inputGradient, row.filter, row.outputGradient);
   if (!conv)
     return conv.takeStatus();
   dnnl::convolution_backward_data::primitive_desc descriptor({dnnl::algorithm::convolution_direct, conv->input,
@@ -234,15 +321,15 @@ Status LibraryRow::Impl::build(const Conv2DInputGradientRow &row) {
                                                               conv->dilations, conv->padBegin, conv->padEnd},
                                                              makeAttributes(), cpuEngine(), describeForward(*conv));
   setPrimitive(descriptor, dnnl::convolution_backward_data(descriptor));
-  addOperand(DNNL_ARG_DIFF_DST, row.outputGradient, conv->output);
+  addParts(DNNL_ARG_DIFF_DST, row.outputGradient, conv->output);
   addOperand(DNNL_ARG_WEIGHTS, row.filter, conv->plainFilter, descriptor.weights_desc(), Packing::EachRun,
              /*isOutput=*/false);
-  addOperand(DNNL_ARG_DIFF_SRC, row.inputGradient, conv->input);
+  addParts(DNNL_ARG_DIFF_SRC, row.inputGradient, conv->input);
   return {};
 }
 
 Status LibraryRow::Impl::build(const Conv2DFilterGradientRow &row) {
-  auto conv = ConvDescriptors::get(program, row.geometry, row.input, row.filterGradient, row.outputGradient);
+  auto conv = describe(row.geometry, row.input, row.filterGradient, row.outputGradient, /*sumsOverBatch=*/true);
   if (!conv)
     return conv.takeStatus();
   dnnl::convolution_backward_weights::primitive_desc descriptor({dnnl::algorithm::convolution_direct, conv->input,
@@ -250,8 +337,8 @@ Status LibraryRow::Impl::build(const Conv2DFilterGradientRow &row) {
                                                                  conv->dilations, conv->padBegin, conv->padEnd},
                                                                 makeAttributes(), cpuEngine(), describeForward(*conv));
   setPrimitive(descriptor, dnnl::convolution_backward_weights(descriptor));
-  addOperand(DNNL_ARG_SRC, row.input, conv->input);
-  addOperand(DNNL_ARG_DIFF_DST, row.outputGradient, conv->output);
+  addParts(DNNL_ARG_SRC, row.input, conv->input);
+  addParts(DNNL_ARG_DIFF_DST, row.outputGradient, conv->output);
   addOperand(DNNL_ARG_DIFF_WEIGHTS, row.filterGradient, conv->plainFilter, descriptor.diff_weights_desc(),
              Packing::EachRun, /*isOutput=*/true);
   return {};
@@ -266,6 +353,11 @@ Status LibraryRow::Impl::build(const MatmulRow &row) {
     if (Status status = expectF32(*place, rank, what); !status.ok())
       return status;
 
+  // Pieces are rows of the output.
+  int64_t depth = lhs.shape[row.transposeLhs ? rank - 2 : rank - 1], rows = output.shape[rank - 2];
+  bool isDivisible = rank == 2 && lhs.shape[row.transposeLhs ? 1 : 0] == rows;
+  divide(2 * countElements(output) * static_cast<double>(depth), isDivisible ? rows : 1);
+
   auto describe = [rank](const Place &place, bool transpose, bool any = false) {
     memory::dims dims = place.shape;
     if (transpose)
@@ -274,8 +366,13 @@ Status LibraryRow::Impl::build(const MatmulRow &row) {
         rank == 2 ? (transpose ? FormatTag::ba : FormatTag::ab) : (transpose ? FormatTag::acb : FormatTag::abc);
     return memory::desc(dims, memory::data_type::f32, any ? FormatTag::any : tag);
   };
-  memory::desc lhsPlain = describe(lhs, row.transposeLhs), rhsPlain = describe(rhs, row.transposeRhs);
-  memory::desc outputPlain = describe(output, false);
+  memory::desc lhsPart = describe(lhs, row.transposeLhs), rhsPlain = describe(rhs, row.transposeRhs);
+  memory::desc outputPart = describe(output, false);
+  if (numPieces() > 1) {
+    memory::dims strides = row.transposeLhs ? memory::dims{1, rows} : memory::dims{depth, 1};
+    lhsPart = memory::desc({rows / numPieces(), depth}, memory::data_type::f32, strides);
+    outputPart = memory::desc({rows / numPieces(), output.shape[1]}, memory::data_type::f32, FormatTag::ab);
+  }
   // Packing a matrix for one product costs more than it saves.
   memory::desc rhsWanted = describe(rhs, row.transposeRhs, /*any=*/row.constantRhs);
   memory::desc bias;
@@ -288,14 +385,14 @@ Status LibraryRow::Impl::build(const MatmulRow &row) {
   }
   dnnl::post_ops postOps;
   appendClamp(postOps, row.clamp);
-  dnnl::matmul::primitive_desc descriptor({lhsPlain, rhsWanted, bias, outputPlain}, makeAttributes(postOps),
-                                          cpuEngine());
+  dnnl::matmul::primitive_desc descriptor({lhsPart, rhsWanted, bias, outputPart}, makeAttributes(postOps), cpuEngine());
   setPrimitive(descriptor, dnnl::matmul(descriptor));
-  addOperand(DNNL_ARG_SRC, row.lhs, lhsPlain);
+  size_t lhsRowBytes = byteWidth(lhs.dtype) * static_cast<size_t>(row.transposeLhs ? 1 : depth);
+  addParts(DNNL_ARG_SRC, row.lhs, lhsPart, lhsRowBytes * static_cast<size_t>(rows / numPieces()));
   addOperand(DNNL_ARG_WEIGHTS, row.rhs, rhsPlain, descriptor.weights_desc(), Packing::Once, /*isOutput=*/false);
   if (row.bias)
     addOperand(DNNL_ARG_BIAS, *row.bias, bias);
-  addOperand(DNNL_ARG_DST, row.output, outputPlain);
+  addParts(DNNL_ARG_DST, row.output, outputPart);
   return {};
 }
 
@@ -312,12 +409,15 @@ size_t LibraryRow::constantBytes() const { return impl->constantBytes; }
 size_t LibraryRow::scratchBytes() const { return impl->scratchBytes; }
 std::string LibraryRow::implementation() const { return impl->implementation; }
 
-Expected<LibraryRow> LibraryRow::create(const Row &row, const ProgramTable &program) {
+Expected<LibraryRow> LibraryRow::create(const Row &row, const ProgramTable &program, int threads,
+                                        bool isDeterministic) {
   std::unique_ptr<Impl> impl;
+  useThreads(threads);
   Status status = guard([&]() -> Status {
-    impl = std::make_unique<Impl>(program);
+    impl = std::make_unique<Impl>(program, threads, isDeterministic);
     return std::visit([&](const auto &operation) { return impl->build(operation); }, row.operation);
   });
+  useThreads(threads);
   if (!status.ok())
     return status;
   return LibraryRow(std::move(impl));
@@ -325,40 +425,99 @@ Expected<LibraryRow> LibraryRow::create(const Row &row, const ProgramTable &prog
 
 Status LibraryRow::attach(const std::function<uint8_t *(PlaceId)> &address, uint8_t *constants, uint8_t *scratch) {
   return guard([&]() -> Status {
-    impl->scratchpad.set_data_handle(scratch);
-    scratch += alignedSize(impl->scratchpad.get_desc().get_size());
+    for (Impl::Arguments &arguments : impl->pieces) {
+      arguments.at(DNNL_ARG_SCRATCHPAD).set_data_handle(scratch);
+      scratch += impl->scratchpadBytes;
+    }
     for (Impl::Operand &operand : impl->operands) {
-      operand.plain.set_data_handle(address(operand.place));
-      if (operand.packing == Impl::Packing::None)
-        continue;
-      uint8_t *&buffer = operand.packing == Impl::Packing::Once ? constants : scratch;
-      operand.packed.set_data_handle(buffer);
-      buffer += alignedSize(operand.packed.get_desc().get_size());
+      uint8_t *memory = address(operand.place);
+      operand.plain.set_data_handle(memory);
+      if (operand.packing != Impl::Packing::None) {
+        uint8_t *&buffer = operand.packing == Impl::Packing::Once ? constants : scratch;
+        memory = buffer;
+        operand.packed.set_data_handle(memory);
+        buffer += operand.packedBytes(impl->numPieces());
+      }
+      for (Impl::Arguments &arguments : impl->pieces) {
+        arguments.at(operand.argument).set_data_handle(memory);
+        memory += operand.pieceBytes;
+      }
     }
     return {};
   });
 }
 
 Status LibraryRow::packConstants() {
-  return guard([&]() -> Status {
+  useThreads(impl->isForOneThread ? 1 : impl->threads);
+  Status status = guard([&]() -> Status {
     for (Impl::Operand &operand : impl->operands)
       if (operand.packing == Impl::Packing::Once)
         operand.reorder.execute(impl->stream, operand.reorderArguments);
     impl->stream.wait();
     return {};
   });
+  useThreads(impl->threads);
+  return status;
+}
+
+Status LibraryRow::Impl::runPieces() {
+  // A worker must not throw: it leaves what it has to say in the piece's status.
+  auto run = [](void *const *places, int64_t begin, int64_t end) {
+    Impl &row = *static_cast<Impl *>(*places);
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i)
+      row.pieceStatus[i] = guard([&]() -> Status {
+        row.primitive.execute(row.stream, row.pieces[i]);
+        return {};
+      });
+  };
+  void *places[] = {this};
+  parallelFor(run, places, numPieces(), /*grain=*/1, threads);
+  for (Status &status : pieceStatus)
+    if (!status.ok())
+      return std::move(status);
+  return {};
+}
+
+/// Leaves the sum of what the pieces computed in the first one's part.
+void LibraryRow::Impl::addUpPieces(const Operand &operand) {
+  struct Sum {
+    uint8_t *first;
+    size_t pieceBytes;
+    int64_t numPieces;
+  } sum{static_cast<uint8_t *>(operand.packed.get_data_handle()), operand.pieceBytes, numPieces()};
+  auto add = [](void *const *places, int64_t begin, int64_t end) {
+    const Sum &sum = *static_cast<const Sum *>(*places);
+    auto *to = reinterpret_cast<float *>(sum.first);
+    for (int64_t piece = 1; piece < sum.numPieces; ++piece) {
+      const auto *from = reinterpret_cast<const float *>(sum.first + static_cast<size_t>(piece) * sum.pieceBytes);
+      for (int64_t i = begin; i < end; ++i)
+        to[i] += from[i];
+    }
+  };
+  constexpr int64_t grain = 16384;
+  void *places[] = {&sum};
+  parallelFor(add, places, static_cast<int64_t>(operand.pieceBytes / sizeof(float)), grain, threads);
 }
 
 Status LibraryRow::execute() {
-  return guard([&]() -> Status {
+  useThreads(impl->isForOneThread ? 1 : impl->threads);
+  Status status = guard([&]() -> Status {
     for (Impl::Operand &operand : impl->operands)
       if (operand.packing == Impl::Packing::EachRun && !operand.isOutput)
         operand.reorder.execute(impl->stream, operand.reorderArguments);
-    impl->primitive.execute(impl->stream, impl->arguments);
+    if (impl->numPieces() == 1)
+      impl->primitive.execute(impl->stream, impl->pieces.front());
+    else if (Status status = impl->runPieces(); !status.ok())
+      return status;
     for (Impl::Operand &operand : impl->operands)
-      if (operand.packing == Impl::Packing::EachRun && operand.isOutput)
+      if (operand.packing == Impl::Packing::EachRun && operand.isOutput) {
+        if (impl->numPieces() > 1)
+          impl->addUpPieces(operand);
         operand.reorder.execute(impl->stream, operand.reorderArguments);
+      }
     impl->stream.wait();
     return {};
   });
+  useThreads(impl->threads);
+  return status;
 }

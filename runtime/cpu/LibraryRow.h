@@ -13,8 +13,8 @@ namespace espalier::rt {
 /// A primitive with its operands. Nothing of ours is allocated by `execute`; oneDNN itself allocates a little inside.
 class LibraryRow {
 public:
-  /// Picks the implementation of a row, for the number of threads that the calling thread's pool has.
-  static Expected<LibraryRow> create(const Row &row, const ProgramTable &program);
+  /// Picks the implementation of a row, for a number of threads. The bits of a deterministic row are the same for any.
+  static Expected<LibraryRow> create(const Row &row, const ProgramTable &program, int threads, bool isDeterministic);
   LibraryRow(LibraryRow &&);
   LibraryRow &operator=(LibraryRow &&);
   ~LibraryRow();

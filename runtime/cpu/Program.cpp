@@ -19,6 +19,7 @@ struct Program::Impl {
   std::shared_ptr<const Executable> executable;
   const ProgramTable &table;
   int threads;
+  bool isDeterministic = false;
 
   std::unordered_map<std::string_view, PlaceId> inputs, outputs;
   std::vector<uint8_t *> addresses;       ///< of every place; null for arguments without memory
@@ -142,14 +143,13 @@ Status Program::Impl::checkConstants(const Row &row) const {
 }
 
 Status Program::Impl::chooseLibraryRows() {
-  useThreads(threads);
   size_t constantBytes = 0, scratchBytes = 0;
   for (size_t i = 0; i < table.rows.size(); ++i) {
     if (!table.rows[i].isLibraryCall())
       continue;
     if (Status status = checkConstants(table.rows[i]); !status.ok())
       return std::move(status).in(describe(i));
-    Expected<LibraryRow> row = LibraryRow::create(table.rows[i], table);
+    Expected<LibraryRow> row = LibraryRow::create(table.rows[i], table, threads, isDeterministic);
     if (!row)
       return row.takeStatus().in(describe(i));
     constantBytes += row->constantBytes();
@@ -326,6 +326,11 @@ void Program::constantsChanged() { impl->isPacked = false; }
 void Program::setThreads(int threads) {
   impl->threads = threads > 0 ? threads : availableProcessors();
   // Libraries choose implementations and scratch for a number of threads.
+  impl->hasLibraryRows = false;
+}
+
+void Program::setDeterministic(bool isDeterministic) {
+  impl->isDeterministic = isDeterministic;
   impl->hasLibraryRows = false;
 }
 

@@ -51,6 +51,7 @@ public:
         ->capture_default_str()
         ->check(atLeastOne());
     flags.add_flag("--train", train, "A training step with SGD and momentum, for batches of --batch, instead");
+    flags.add_flag("--deterministic", deterministic, "Results with the same bits for any number of threads");
     flags.add_flag("--rows", rows, "Share of each row of the dispatch table");
     flags.add_flag("--json", json, "One JSON document");
     flags.add_option("-o,--output", output, "Write to a file")->type_name("FILE");
@@ -66,7 +67,7 @@ private:
   InferenceFlags inference;
   std::string output;
   int64_t runs = 30;
-  bool train = false, rows = false, json = false;
+  bool train = false, deterministic = false, rows = false, json = false;
 };
 
 } // namespace
@@ -208,6 +209,7 @@ template <typename T> static nlohmann::json orNull(const std::optional<T> &value
 
 rt::Status Bench::report(const Subject &subject) const {
   rt::Program &program = subject.program;
+  program.setDeterministic(deterministic);
   rt::Expected<Measurement> measured = measure(program);
   if (!measured)
     return measured.takeStatus();

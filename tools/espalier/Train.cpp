@@ -60,7 +60,7 @@ private:
   RecipeFlags recipeFlags;
   std::string dataFolder, trainPart, testPart, loss, weights, output, runPath;
   std::optional<int64_t> epochs, threads;
-  bool json = false, resumes = false, skipMismatched = false;
+  bool json = false, resumes = false, skipMismatched = false, deterministic = false;
   rt::OnWriteError onWriteError = rt::OnWriteError::Stop;
 
   // What it became.
@@ -94,6 +94,7 @@ void Train::declare(CLI::App &flags) {
                  "Start from weights that do not all fit; short for --set skip_mismatched=true");
   flags.add_option("--epochs", epochs, "Short for --set epochs=EPOCHS");
   flags.add_option("--threads", threads, "Short for --set threads=THREADS");
+  flags.add_flag("--deterministic", deterministic, "Short for --set deterministic=true");
   target.declare(flags);
   flags.get_option("--precision")->description("Short for --set precision=PRECISION")->type_name("f32|bf16");
   flags.add_option("--run", runPath, "Folder of the run (default: runs/ARCH-RECIPE, with a number if that exists)")
@@ -118,6 +119,8 @@ rt::Expected<rt::Recipe> Train::readRecipe(const rt::Checkpoint *resumed) const 
     settings.push_back(fmt::format("threads={}", *threads));
   if (target.givenPrecision)
     settings.push_back(target.precision() == Precision::BF16 ? "precision=bf16" : "precision=f32");
+  if (deterministic)
+    settings.push_back("deterministic=true");
   if (!loss.empty())
     settings.push_back("loss=" + loss);
   if (!weights.empty())
@@ -257,8 +260,12 @@ rt::Expected<rt::TrainingPrograms> Train::compile(cg::GraphOp graph) {
     if (!sizes)
       return sizes.takeStatus();
     options.sizes = *std::move(sizes);
-    return compileTrainingProgram(net.module(), options, kind, target, static_cast<int>(recipe.threads),
-                                  kind == ProgramKind::Step ? &artifact : nullptr);
+    rt::Expected<rt::Program> program =
+        compileTrainingProgram(net.module(), options, kind, target, static_cast<int>(recipe.threads),
+                               kind == ProgramKind::Step ? &artifact : nullptr);
+    if (program)
+      program->setDeterministic(recipe.deterministic);
+    return program;
   };
   rt::Expected<rt::Program> step = compileFor(part, ProgramKind::Step);
   if (!step)

@@ -343,7 +343,7 @@ std::vector<std::string> espalier::rt::findDeviations(const RunIdentity &then, c
     deviations.push_back(fmt::format("the code was for {}, now it is for {}", then.processor, now.processor));
   else if (then.artifactDigest != now.artifactDigest)
     deviations.push_back("the kernels are not those that the run began with");
-  if (then.threads != now.threads)
+  if (then.threads != now.threads && valueOf(now, "deterministic") != "true")
     deviations.push_back(fmt::format("the run had {} threads, now it has {}", then.threads, now.threads));
   std::string epochsThen = valueOf(then, "epochs"), epochsNow = valueOf(now, "epochs");
   if (epochsThen != epochsNow)

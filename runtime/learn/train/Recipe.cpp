@@ -121,6 +121,8 @@ static const std::vector<KeyRecord> &keyRecords() {
          "gradients: that of the whole batch, but for batch norm, which normalises each part by itself"},
         {"seed", Integer{&Recipe::seed, 0, INT64_MAX}, "of the initial weights, the order of the images and dropout"},
         {"threads", Integer{&Recipe::threads, 0, 4096}, "processor threads; 0 is one for each core"},
+        {"deterministic", Boolean{&Recipe::deterministic},
+         "the same bits for any number of threads, at some cost; otherwise only runs with equally many have the same"},
         {"schedule",
          Choice<Schedule>{&Recipe::schedule, {"constant", "cosine", "multi-step", "step", "one-cycle", "polynomial"}},
          "how the learning rate falls"},

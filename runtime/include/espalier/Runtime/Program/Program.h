@@ -63,6 +63,10 @@ public:
   void setThreads(int threads);
   int threads() const;
 
+  /// Whether later runs compute the same bits for any number of threads, at some cost: without, that holds for what the
+  /// compiler generates, but not for library calls. The next run prepares again.
+  void setDeterministic(bool isDeterministic);
+
   /// Everything that run() would do only once: memory for outputs, choice of library implementations, packing of
   /// constants. A usage error names the first input that has no memory.
   Status prepare();

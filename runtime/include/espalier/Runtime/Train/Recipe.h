@@ -50,6 +50,7 @@ struct Recipe {
   int64_t accumulate = 1;
   int64_t seed = 0;
   int64_t threads = 0;
+  bool deterministic = false;
   Schedule schedule = Schedule::Constant;
   std::vector<int64_t> milestones;
   double gamma = 0.1;

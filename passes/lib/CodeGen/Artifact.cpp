@@ -54,12 +54,15 @@ template <typename Range> static llvm::json::Array toArray(const Range &range) {
 }
 
 /// Iterations per call when the kernel does not say: about 32 KiB of traffic, so that a call is far more than its
-/// dispatch costs, and at most 256 calls. Follows from shapes alone.
+/// dispatch costs, and at most 256 calls. Less traffic than takes as long as waking a team is one call. Follows from
+/// shapes alone.
 static int64_t chooseGrain(func::FuncOp kernel, int64_t extent) {
-  constexpr int64_t bytesPerCall = 32 * 1024, maxCalls = 256;
+  constexpr int64_t bytesPerCall = 32 * 1024, minTeamBytes = 256 * 1024, maxCalls = 256;
   int64_t bytes = 0;
   for (Type type : kernel.getArgumentTypes().drop_back(2))
     bytes += *plan::getByteSize(cast<MemRefType>(type));
+  if (bytes < minTeamBytes)
+    return extent;
   int64_t calls = std::clamp<int64_t>(bytes / bytesPerCall, 1, std::min(extent, maxCalls));
   return llvm::divideCeil(extent, calls);
 }

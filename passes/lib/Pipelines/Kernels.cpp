@@ -17,6 +17,8 @@ void espalier::buildStepToFusedPipeline(OpPassManager &manager, const FusedOptio
   manager.addPass(createCSEPass());
   if (options.prepareWeights)
     manager.addPass(cg::createSplitWeights());
+  manager.addNestedPass<GraphOp>(cg::createRematerialize());
+  manager.addNestedPass<GraphOp>(cg::createHoistUpdates());
   manager.addNestedPass<GraphOp>(cg::createFuse());
   manager.addNestedPass<GraphOp>(cg::createAssignLayout());
   manager.addPass(

@@ -32,6 +32,26 @@ def SplitWeights : Pass<"cg-split-weights", "::mlir::ModuleOp"> {
   let options = [Option<"prefix", "prefix", "std::string", "\"prepare\"", "Name of the graph that is made">];
 }
 
+def Rematerialize : Pass<"cg-rematerialize", "::espalier::cg::GraphOp"> {
+  let summary = "Compute activations again in the backward pass instead of keeping them";
+  let description = [{
+    Values that are read on both sides of the place where most memory is in use, which is where the forward pass ends,
+    are computed once more for their readers beyond it: if that takes a few instructions for each element, from at most two
+    large tensors that live as long anyway. An activation behind a batch normalisation is such a value. The backward
+    kernels that read the tensor anyway compute it on the fly; for others, such as a filter's gradient, it is in
+    memory for a moment.
+  }];
+}
+
+def HoistUpdates : Pass<"cg-hoist-updates", "::espalier::cg::GraphOp"> {
+  let summary = "Update parameters as soon as their gradients are there";
+  let description = [{
+    The elementwise ops behind each result that is tied to an argument move up to where their operands are computed and
+    nothing reads the old value any more. A gradient then lives for a moment only, and is updated with while it is in the
+    cache. What waits for all gradients, such as clipping by their norm, stays where it is.
+  }];
+}
+
 def Fuse : Pass<"cg-fuse", "::espalier::cg::GraphOp"> {
   let summary = "Form groups that run as one kernel";
   let description = [{

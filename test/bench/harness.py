@@ -10,7 +10,7 @@ import venv
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ENVIRONMENT = os.path.join(ROOT, "build", "bench-env")
-PACKAGES = ["torch", "torchvision", "onnxruntime", "onnx", "numpy"]
+PACKAGES = ["torch", "torchvision", "onnxruntime", "onnx", "numpy", "safetensors", "tensorboard"]
 
 
 def espalier_bench(build, file, threads, *flags):

@@ -269,6 +269,7 @@ FailureOr<std::string> codegen::emitArtifact(ModuleOp module, const ArtifactOpti
   KernelsToLLVMOptions lowering;
   lowering.forbidScalarContractions = options.forbidScalarContractions;
   lowering.vectorBytes = target->getVectorBytes();
+  lowering.roundsToBFloat16 = target->hasExtension("avx512bf16");
   lowering.vectorRegisters = target->getNumVectorRegisters();
   buildKernelsToLLVMPipeline(manager, lowering);
   if (failed(manager.run(*kernels)))

@@ -51,6 +51,8 @@ void codegen::buildKernelsToLLVMPipeline(OpPassManager &manager, const KernelsTo
   loops.forbidScalarContractions = options.forbidScalarContractions;
   kernels.addPass(createLowerKernelLoops(loops));
   kernels.addPass(createExpandMath());
+  kernels.addPass(createCanonicalizerPass()); // what is only copied is not converted
+  kernels.addPass(createExpandBFloat16(ExpandBFloat16Options{options.roundsToBFloat16}));
   kernels.addPass(createConvertVectorToSCFPass());
   kernels.addPass(memref::createExpandStridedMetadataPass());
   kernels.addPass(createLowerAffinePass());

@@ -44,13 +44,14 @@ Step getStep(linalg::LinalgOp op, OpOperand &operand, unsigned dim) {
   return isUnit && cast<MemRefType>(operand.get().getType()).isLastDimUnitStride() ? Step::Contiguous : Step::Other;
 }
 
-/// Whether the body is `out + lhs * rhs` on f32 or f64.
+/// Whether the body is `out + lhs * rhs` on f32 or f64; inputs may be narrower, and are extended.
 bool isMultiplyAccumulate(linalg::LinalgOp op) {
   if (op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 || op->getNumResults() != 0)
     return false;
   Block &body = *op.getBlock();
   Type element = body.getArgument(2).getType();
-  if (!(element.isF32() || element.isF64()) || llvm::range_size(body) != 3)
+  auto isExtension = [](Operation &nested) { return isa<arith::ExtFOp>(nested); };
+  if (!(element.isF32() || element.isF64()) || llvm::range_size(body) != 3 + llvm::count_if(body, isExtension))
     return false;
   auto sum = body.getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
   if (!sum)
@@ -60,7 +61,11 @@ bool isMultiplyAccumulate(linalg::LinalgOp op) {
   auto product = other.getDefiningOp<arith::MulFOp>();
   if (!product || (sum.getLhs() != accumulator && sum.getRhs() != accumulator))
     return false;
-  Value lhs = body.getArgument(0), rhs = body.getArgument(1);
+  auto extended = [](Value argument) -> Value {
+    auto extension = argument.hasOneUse() ? dyn_cast<arith::ExtFOp>(*argument.user_begin()) : arith::ExtFOp();
+    return extension ? extension.getOut() : argument;
+  };
+  Value lhs = extended(body.getArgument(0)), rhs = extended(body.getArgument(1));
   return (product.getLhs() == lhs && product.getRhs() == rhs) || (product.getLhs() == rhs && product.getRhs() == lhs);
 }
 
@@ -250,7 +255,7 @@ private:
       }
       Value scalar;
       if (!isVector)
-        scalar = memref::LoadOp::create(b, operand.get(), getIndices(operand, row, 0));
+        scalar = extend(memref::LoadOp::create(b, operand.get(), getIndices(operand, row, 0)));
       for (auto [offset, width] : split)
         values.push_back(isVector ? loadVector(operand, row, offset, width)
                                   : vector::BroadcastOp::create(b, VectorType::get({width}, element), scalar));
@@ -259,8 +264,16 @@ private:
   }
 
   Value loadVector(OpOperand &operand, int64_t row, int64_t offset, int64_t width) {
-    return vector::LoadOp::create(b, VectorType::get({width}, element), operand.get(),
-                                  getIndices(operand, row, offset));
+    auto type = VectorType::get({width}, cast<MemRefType>(operand.get().getType()).getElementType());
+    return extend(vector::LoadOp::create(b, type, operand.get(), getIndices(operand, row, offset)));
+  }
+
+  /// A scalar or vector of an input, in the type of the output.
+  Value extend(Value value) {
+    if (getElementTypeOrSelf(value) == element)
+      return value;
+    auto vector = dyn_cast<VectorType>(value.getType());
+    return arith::ExtFOp::create(b, vector ? Type(vector.clone(element)) : element, value);
   }
 
   /// Where the operand's element is for the current loops, `row` iterations and `offset` elements into the tile.

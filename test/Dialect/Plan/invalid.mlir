@@ -296,7 +296,7 @@ plan.program @conv2d_filter_gradient_c4 {
 
 // -----
 
-plan.program @conv2d_c5 {
+plan.program @conv2d_c6 {
   %x = plan.argument "x" input : memref<1x8x8x16xf32>
   %w = plan.argument "w" parameter : memref<32x16x3x3xf32>
   %b = plan.argument "b" parameter : memref<16xf32>
@@ -308,7 +308,7 @@ plan.program @conv2d_c5 {
 
 // -----
 
-plan.program @conv2d_c5_residual {
+plan.program @conv2d_c6_residual {
   %x = plan.argument "x" input : memref<1x8x8x16xf32>
   %w = plan.argument "w" parameter : memref<32x16x3x3xf32>
   %y = plan.argument "y" output : memref<1x8x8x32xf32>
@@ -319,7 +319,7 @@ plan.program @conv2d_c5_residual {
 
 // -----
 
-plan.program @conv2d_c5_clamp {
+plan.program @conv2d_c6_clamp {
   %x = plan.argument "x" input : memref<1x8x8x16xf32>
   %w = plan.argument "w" parameter : memref<32x16x3x3xf32>
   %y = plan.argument "y" output : memref<1x8x8x32xf32>
@@ -330,7 +330,7 @@ plan.program @conv2d_c5_clamp {
 
 // -----
 
-plan.program @conv2d_c6 {
+plan.program @conv2d_c7 {
   %x = plan.argument "x" input : memref<1x8x8x16xf32>
   %w = plan.buffer offset 0 : memref<32x16x3x3xf32>
   %y = plan.argument "y" output : memref<1x8x8x32xf32>
@@ -378,4 +378,49 @@ plan.program @matmul_c4 {
   %y = plan.argument "y" output : memref<4x6xf32>
   // expected-error@+1 {{expects a constant operand to be an argument that is no output, or a view of one}}
   plan.matmul %a : memref<4x8xf32>, %b : memref<8x6xf32> into %y : memref<4x6xf32> constant_rhs
+}
+
+// -----
+
+plan.program @conv2d_c5 {
+  %x = plan.argument "x" input : memref<1x8x8x16xbf16>
+  %w = plan.argument "w" parameter : memref<32x16x3x3xf32>
+  %y = plan.argument "y" output : memref<1x8x8x32xf32>
+  // expected-error@+1 {{expects to multiply one element type into that one or f32, but got 'bf16' and 'f32' into 'f32'}}
+  plan.conv2d nhwc %x : memref<1x8x8x16xbf16>, %w : memref<32x16x3x3xf32> into %y : memref<1x8x8x32xf32>
+    strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 1
+}
+
+// -----
+
+plan.program @conv2d_input_gradient_c5 {
+  %dy = plan.argument "dy" input : memref<1x8x8x32xf32>
+  %w = plan.argument "w" parameter : memref<32x16x3x3xf32>
+  %dx = plan.argument "dx" output : memref<1x8x8x16xbf16>
+  // expected-error@+1 {{expects to multiply one element type into that one or f32, but got 'f32' and 'f32' into 'bf16'}}
+  plan.conv2d_input_gradient nhwc %dy : memref<1x8x8x32xf32>, %w : memref<32x16x3x3xf32> into %dx : memref<1x8x8x16xbf16>
+    strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 1
+}
+
+// -----
+
+plan.program @conv2d_filter_gradient_c5 {
+  %x = plan.argument "x" input : memref<1x8x8x16xbf16>
+  %dy = plan.argument "dy" input : memref<1x8x8x32xf32>
+  %dw = plan.argument "dw" output : memref<32x16x3x3xf32>
+  // expected-error@+1 {{expects to multiply one element type into that one or f32, but got 'bf16' and 'f32' into 'f32'}}
+  plan.conv2d_filter_gradient nhwc %x : memref<1x8x8x16xbf16>, %dy : memref<1x8x8x32xf32> into %dw : memref<32x16x3x3xf32>
+    strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 1
+}
+
+// -----
+
+plan.program @matmul_c5 {
+  %x = plan.argument "x" input : memref<8x64xbf16>
+  %w = plan.argument "w" parameter : memref<64x10xbf16>
+  %y = plan.argument "y" output : memref<8x10xf32>
+  %z = plan.argument "z" output : memref<8x64xf32>
+  plan.matmul %x : memref<8x64xbf16>, %w : memref<64x10xbf16> into %y : memref<8x10xf32>
+  // expected-error@+1 {{expects to multiply one element type into that one or f32, but got 'f32' and 'bf16' into 'f32'}}
+  plan.matmul %y : memref<8x10xf32>, %w : memref<64x10xbf16> into %z : memref<8x64xf32> transpose_rhs
 }

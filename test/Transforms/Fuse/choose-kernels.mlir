@@ -44,14 +44,14 @@ cg.graph @unmeasured(%x: tensor<8x16xf32>, %w: tensor<16x64xf32>) -> tensor<8x64
 
 // No choice: each reason says why the others cannot.
 // CHECK-LABEL: cg.graph @only(
-// CHECK:         candidates = ["tile", "loops"], chosen = "tile", reason = "the only one; not onednn: the library computes in f32"
-// CHECK:         candidates = ["loops"], chosen = "loops", reason = "the only one; not onednn: the library computes in f32; not tile: tiles compute in f32 and f64"
+// CHECK:         candidates = ["tile", "loops"], chosen = "tile", reason = "the only one; not onednn: the library computes in f32 and bf16"
+// CHECK:         candidates = ["tile"], chosen = "tile", reason = "the only one; not onednn: the processor has no avx512bf16"
 // CHECK:         candidates = ["loops"]}
 // CHECK-NEXT:    ^bb0
 // CHECK-NEXT:      cg.exp
 // PREFER-LABEL: cg.graph @only(
 // PREFER:         chosen = "tile"
-// PREFER:         chosen = "loops"
+// PREFER:         chosen = "tile"
 cg.graph @only(%x: tensor<8x16xf64>, %w: tensor<16x32xf64>, %y: tensor<8x16xbf16>, %v: tensor<16x32xbf16>,
                %z: tensor<4xf32>) -> (tensor<8x32xf64>, tensor<8x32xbf16>, tensor<4xf32>) {
   %0 = cg.matmul %x, %w : tensor<8x16xf64>, tensor<16x32xf64>

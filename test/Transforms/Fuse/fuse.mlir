@@ -49,17 +49,17 @@ cg.graph @residual(%x: tensor<1x4x6x6xf32>, %v: tensor<4x4x1x1xf32>, %w: tensor<
 
 // -----
 
-// Near miss: loops, which are all there is for bf16, fuse nothing with a product.
-// CHECK-LABEL: cg.graph @linear_bf16(
+// Near miss: loops, which are all there is for rows that long in f64, fuse nothing with a convolution.
+// CHECK-LABEL: cg.graph @long_rows(
 // CHECK:         cg.group({{.+}}) {candidates = ["loops"]}
-// CHECK:           cg.matmul
+// CHECK:           cg.conv2d
 // CHECK-NEXT:      cg.yield
 // CHECK:         cg.group({{.+}}) {candidates = ["loops"]}
 // CHECK:           cg.relu
-cg.graph @linear_bf16(%x: tensor<8x64xbf16>, %w: tensor<32x64xbf16>) -> tensor<8x32xbf16> {
-  %0 = cg.matmul %x, %w transpose_b : tensor<8x64xbf16>, tensor<32x64xbf16>
-  %1 = cg.relu %0 : tensor<8x32xbf16>
-  cg.return %1 : tensor<8x32xbf16>
+cg.graph @long_rows(%x: tensor<1x1x1x200000xf64>, %w: tensor<1x1x1x100xf64>) -> tensor<1x1x1x199901xf64> {
+  %0 = cg.conv2d %x, %w : tensor<1x1x1x200000xf64>, tensor<1x1x1x100xf64>
+  %1 = cg.relu %0 : tensor<1x1x1x199901xf64>
+  cg.return %1 : tensor<1x1x1x199901xf64>
 }
 
 // -----

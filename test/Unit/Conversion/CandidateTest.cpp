@@ -8,6 +8,7 @@
 #include "CompiledProgram.h"
 
 #include "espalier/Analysis/ReferenceEvaluator.h"
+#include "espalier/CodeGen/CPUTarget.h"
 #include "espalier/Pipelines/InitAll.h"
 
 #include "mlir/Parser/Parser.h"
@@ -34,7 +35,14 @@ public:
 
   /// `kind` is conv2d, conv2d_input_gradient, conv2d_filter_gradient or matmul.
   std::string draw(const std::string &kind, const std::string &name) {
-    return kind == "matmul" ? matmul(name) : convolution(kind, name);
+    return kind == "matmul" ? matmul(name) : convolution(kind, name, drawShape());
+  }
+
+  /// Filters that are larger than a cache over images of a few pixels, in both directions of a window.
+  std::vector<std::string> drawLarge(const std::string &kind, const std::string &name) {
+    return {convolution(kind, name, {4, 1, 256, 264, {3, 3}, {1, 1}, {1, 1}, {3, 4}, {1, 1, 1, 1}}),
+            convolution(kind, name, {3, 1, 264, 256, {3, 3}, {1, 1}, {2, 1}, {5, 3}, {2, 0, 1, 2}}),
+            convolution(kind, name, {2, 1, 256, 256, {3, 3}, {2, 2}, {1, 1}, {7, 5}, {1, 0, 1, 2}})};
   }
 
 private:
@@ -72,14 +80,20 @@ private:
     return text + llvm::formatv("  cg.return {0} : {1}\n", last, result).str();
   }
 
-  std::string convolution(const std::string &kind, const std::string &name) {
+  struct Shape {
+    int64_t batch, groups, channels, features; // channels and features of a group
+    std::array<int64_t, 2> kernel, stride, dilation, extent;
+    std::array<int64_t, 4> pads;
+  };
+
+  Shape drawShape() {
     bool isDepthwise = pick(0, 4) == 0;
     int64_t groups = isDepthwise ? pick(2, 17) : pickOf({1, 1, 1, 2, 3});
     int64_t channels = isDepthwise ? 1 : pick(1, 17), features = isDepthwise ? pickOf({1, 1, 2}) : pick(1, 17);
     if (pick(0, 5) == 0)
       features = pickOf({40, 144, 131});
     int64_t batch = pick(1, 5);
-    std::array<int64_t, 2> kernel, stride, dilation, extent, output;
+    std::array<int64_t, 2> kernel, stride, dilation, extent;
     std::array<int64_t, 4> pads;
     bool isPointwise = pick(0, 3) == 0;
     for (unsigned d : {0u, 1u}) {
@@ -90,8 +104,15 @@ private:
       pads[d + 2] = isPointwise ? 0 : pick(0, 3);
       int64_t reach = dilation[d] * (kernel[d] - 1) + 1;
       extent[d] = std::max<int64_t>(1, reach - pads[d] - pads[d + 2]) + pick(0, 9);
-      output[d] = (extent[d] + pads[d] + pads[d + 2] - reach) / stride[d] + 1;
     }
+    return {batch, groups, channels, features, kernel, stride, dilation, extent, pads};
+  }
+
+  std::string convolution(const std::string &kind, const std::string &name, const Shape &shape) {
+    auto [batch, groups, channels, features, kernel, stride, dilation, extent, pads] = shape;
+    std::array<int64_t, 2> output;
+    for (unsigned d : {0u, 1u})
+      output[d] = (extent[d] + pads[d] + pads[d + 2] - dilation[d] * (kernel[d] - 1) - 1) / stride[d] + 1;
     std::string image = type({batch, groups * channels, extent[0], extent[1]});
     std::string filter = type({groups * features, channels, kernel[0], kernel[1]});
     std::string result = type({batch, groups * features, output[0], output[1]});
@@ -161,7 +182,7 @@ protected:
       names.push_back(graph.getArgumentName(index));
       ReferenceTensor &tensor = arguments.emplace_back(cast<RankedTensorType>(type));
       for (double &value : tensor.data)
-        value = static_cast<float>(std::uniform_real_distribution<double>(-1.0, 1.0)(random));
+        value = round(std::uniform_real_distribution<double>(-1.0, 1.0)(random));
     }
     auto expected = evaluateReference(
         graph, arguments, [](Operation *op) -> FailureOr<ReferenceTensor> { return op->emitError("no storage"); });
@@ -170,6 +191,9 @@ protected:
     FusedOptions options;
     options.prepareWeights = configuration.prepareWeights;
     options.preferredCandidate = configuration.candidate;
+    if (element() == "bf16" && configuration.candidate == std::string("onednn") &&
+        !codegen::CPUTarget::get("host", module->getLoc())->hasExtension("avx512bf16"))
+      GTEST_SKIP() << "this processor has no avx512bf16";
     auto executable = compile(*module, options);
     ASSERT_TRUE(executable);
     std::optional<rt::Program> prepare;
@@ -203,8 +227,17 @@ protected:
     ASSERT_TRUE(status.ok()) << status.message();
     auto actual = forward->read(*forward->findOutput("output0"));
     ASSERT_TRUE(bool(actual)) << actual.status().message();
-    expectClose(*actual, expected->results[0], std::string(configuration.element) == "f32" ? 2e-5 : 1e-12);
+    expectClose(*actual, expected->results[0], tolerance());
   }
+
+  static std::string element() { return std::get<0>(GetParam()).element; }
+  /// To the element type, or to f32 where that is wider.
+  static double round(double value) {
+    auto single = static_cast<float>(value);
+    return element() == "bf16" ? fromBFloat16(toBFloat16(single)) : single;
+  }
+  /// Sums of bf16 are f32, and rounded once to 8 significant bits.
+  static double tolerance() { return element() == "bf16" ? 0x1p-8 + 2e-5 : element() == "f32" ? 2e-5 : 1e-12; }
 
   MLIRContext context;
 };
@@ -216,10 +249,20 @@ TEST_P(CandidateTest, equalsTheReference) {
     check(ContractionSource(i, configuration.element).draw(kind, "f"), i);
 }
 
+TEST_P(CandidateTest, largeFiltersEqualTheReference) {
+  auto [configuration, kind] = GetParam();
+  if (std::string(kind) == "matmul")
+    return;
+  uint64_t seed = 0;
+  for (const std::string &text : ContractionSource(100, configuration.element).drawLarge(kind, "f"))
+    check(text, seed++);
+}
+
 INSTANTIATE_TEST_SUITE_P(
     All, CandidateTest,
     testing::Combine(testing::Values(Configuration{"tile", "f64", false}, Configuration{"tile", "f32", true},
-                                     Configuration{"onednn", "f32", true}),
+                                     Configuration{"onednn", "f32", true}, Configuration{"tile", "bf16", true},
+                                     Configuration{"onednn", "bf16", false}),
                      testing::Values("conv2d", "conv2d_input_gradient", "conv2d_filter_gradient", "matmul")),
     [](const auto &info) {
       const Configuration &configuration = std::get<0>(info.param);

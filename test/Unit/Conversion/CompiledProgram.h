@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 
 namespace espalier::cg::test {
 
@@ -23,6 +24,8 @@ inline rt::DType dtypeOf(mlir::Type type) {
     return rt::DType::F32;
   if (type.isF64())
     return rt::DType::F64;
+  if (type.isBF16())
+    return rt::DType::BF16;
   if (type.isInteger(1))
     return rt::DType::I1;
   if (type.isInteger(8))
@@ -50,9 +53,42 @@ template <typename Visit> void visitElements(rt::HostTensor &tensor, Visit visit
   }
 }
 
+/// The upper half of an f32: rounded to nearest, ties to even, and back.
+inline uint16_t toBFloat16(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  if (std::isnan(value))
+    return static_cast<uint16_t>(bits >> 16 | 0x40);
+  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+inline float fromBFloat16(uint16_t value) {
+  uint32_t bits = static_cast<uint32_t>(value) << 16;
+  float result;
+  std::memcpy(&result, &bits, sizeof result);
+  return result;
+}
+
+/// bf16 as f32, which C++ has.
+inline rt::HostTensor widen(const rt::HostTensor &tensor) {
+  rt::HostTensor wide = *rt::HostTensor::create(rt::DType::F32, tensor.shape());
+  for (auto [index, element] : llvm::enumerate(wide.elements<float>())) {
+    uint16_t bits;
+    std::memcpy(&bits, tensor.bytes().data() + 2 * index, sizeof bits);
+    element = fromBFloat16(bits);
+  }
+  return wide;
+}
+
 inline rt::HostTensor toHost(const ReferenceTensor &tensor) {
   rt::HostTensor host =
       *rt::HostTensor::create(dtypeOf(tensor.type.getElementType()), std::vector<int64_t>(tensor.shape()));
+  if (host.dtype() == rt::DType::BF16) {
+    for (int64_t i = 0; i < tensor.size(); ++i) {
+      uint16_t bits = toBFloat16(static_cast<float>(tensor.data[i]));
+      std::memcpy(host.bytes().data() + 2 * i, &bits, sizeof bits);
+    }
+    return host;
+  }
   visitElements(host, [&](auto elements) {
     for (int64_t i = 0; i < tensor.size(); ++i)
       elements[i] = static_cast<std::remove_reference_t<decltype(elements[0])>>(tensor.data[i]);
@@ -62,6 +98,10 @@ inline rt::HostTensor toHost(const ReferenceTensor &tensor) {
 
 /// Checks elements to within `tolerance` times 1 + the largest expected one.
 inline void expectClose(rt::HostTensor &actual, const ReferenceTensor &expected, double tolerance) {
+  if (actual.dtype() == rt::DType::BF16) {
+    rt::HostTensor wide = widen(actual);
+    return expectClose(wide, expected, tolerance);
+  }
   double largest = 0.0;
   for (double element : expected.data)
     if (std::isfinite(element))

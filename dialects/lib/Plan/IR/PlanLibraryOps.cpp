@@ -26,6 +26,15 @@ static LogicalResult verifyConstant(Operation *op, Value place) {
   return op->emitOpError("expects a constant operand to be an argument that is no output, or a view of one");
 }
 
+/// bf16 is summed up in f32, and may stay so.
+static LogicalResult verifyElementTypes(Operation *op, MemRefType lhs, MemRefType rhs, MemRefType result) {
+  Type element = lhs.getElementType();
+  if (rhs.getElementType() == element && (result.getElementType() == element || result.getElementType().isF32()))
+    return success();
+  return op->emitOpError("expects to multiply one element type into that one or f32, but got ")
+         << element << " and " << rhs.getElementType() << " into " << result.getElementType();
+}
+
 /// The part that the three convolutions share: `output = conv(input, filter)`.
 template <typename ConvOp>
 static LogicalResult verifyConv2D(ConvOp op, MemRefType input, MemRefType filter, MemRefType output) {
@@ -72,28 +81,37 @@ static LogicalResult verifyConv2D(ConvOp op, MemRefType input, MemRefType filter
 
 LogicalResult Conv2DOp::verify() {
   MemRefType output = getOutput().getType();
-  if (failed(verifyConv2D(*this, getInput().getType(), getFilter().getType(), output)))
+  if (failed(verifyConv2D(*this, getInput().getType(), getFilter().getType(), output)) ||
+      failed(verifyElementTypes(*this, getInput().getType(), getFilter().getType(), output))) // conv2d_c5
     return failure();
   if (getBias()) {
     ArrayRef<int64_t> shape = cast<MemRefType>(getBias().getType()).getShape();
-    if (shape != ArrayRef<int64_t>{getFilter().getType().getDimSize(0)}) // conv2d_c5
+    if (shape != ArrayRef<int64_t>{getFilter().getType().getDimSize(0)}) // conv2d_c6
       return emitOpError("expects a bias of ")
              << getFilter().getType().getDimSize(0) << " elements, but got " << getBias().getType();
   }
-  if (getResidual() && getResidual().getType() != output) // conv2d_c5
+  if (getResidual() && getResidual().getType() != output) // conv2d_c6
     return emitOpError("expects the residual to have the output's type (")
            << output << "), but got " << getResidual().getType();
-  if (getConstantFilter() && failed(verifyConstant(*this, getFilter()))) // conv2d_c6
+  if (getConstantFilter() && failed(verifyConstant(*this, getFilter()))) // conv2d_c7
     return failure();
-  return verifyClamp(*this, getMin(), getMax()); // conv2d_c5
+  return verifyClamp(*this, getMin(), getMax()); // conv2d_c6
 }
 
 LogicalResult Conv2DInputGradientOp::verify() {
-  return verifyConv2D(*this, getInputGradient().getType(), getFilter().getType(), getOutputGradient().getType());
+  MemRefType input = getInputGradient().getType(), filter = getFilter().getType(),
+             output = getOutputGradient().getType();
+  if (failed(verifyConv2D(*this, input, filter, output)))
+    return failure();
+  return verifyElementTypes(*this, output, filter, input); // conv2d_input_gradient_c5
 }
 
 LogicalResult Conv2DFilterGradientOp::verify() {
-  return verifyConv2D(*this, getInput().getType(), getFilterGradient().getType(), getOutputGradient().getType());
+  MemRefType input = getInput().getType(), filter = getFilterGradient().getType(),
+             output = getOutputGradient().getType();
+  if (failed(verifyConv2D(*this, input, filter, output)))
+    return failure();
+  return verifyElementTypes(*this, input, output, filter); // conv2d_filter_gradient_c5
 }
 
 LogicalResult MatmulOp::verify() {
@@ -105,6 +123,8 @@ LogicalResult MatmulOp::verify() {
        (lhs.getDimSize(0) != output.getDimSize(0) || rhs.getDimSize(0) != output.getDimSize(0)))) // matmul_c1
     return emitOpError("expects operands of rank 2, or of rank 3 with equal first extents, but got ")
            << lhs << ", " << rhs << ", " << output;
+  if (failed(verifyElementTypes(*this, lhs, rhs, output))) // matmul_c5
+    return failure();
   ArrayRef<int64_t> lhsDims = lhs.getShape().take_back(2), rhsDims = rhs.getShape().take_back(2);
   int64_t m = lhsDims[getTransposeLhs()], lhsK = lhsDims[!getTransposeLhs()];
   int64_t rhsK = rhsDims[getTransposeRhs()], n = rhsDims[!getTransposeRhs()];

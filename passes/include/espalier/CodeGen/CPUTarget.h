@@ -26,6 +26,8 @@ public:
   /// one of them cannot run the code.
   const std::vector<std::string> &getRequiredExtensions() const { return extensions; }
 
+  bool hasExtension(llvm::StringRef name) const;
+
   /// \name Vector registers: bytes of one, and their number.
   /// @{
   int64_t getVectorBytes() const;
@@ -38,8 +40,6 @@ public:
   llvm::TargetMachine &getMachine() const { return *machine; }
 
 private:
-  bool hasExtension(llvm::StringRef name) const;
-
   CPUTarget() = default;
 
   std::string name;

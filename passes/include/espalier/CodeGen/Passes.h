@@ -52,6 +52,8 @@ struct KernelsToLLVMOptions {
   bool forbidScalarContractions = false;
   /// Vector registers of the processor: how wide, and how many.
   int64_t vectorBytes = 64, vectorRegisters = 32;
+  /// Does it round f32 to bf16 by itself?
+  bool roundsToBFloat16 = false;
 };
 
 /// `kernels` -> `llvm`: drops the programs, bufferizes kernel by kernel, lowers to the LLVM dialect.

@@ -29,7 +29,7 @@ def BufferizeKernels : Pass<"plan-bufferize-kernels", "::mlir::func::FuncOp"> {
 def VectorizeContractions : Pass<"plan-vectorize-contractions", "::mlir::func::FuncOp"> {
   let summary = "Register tiles for matmuls and convolutions on memory";
   let description = [{
-    A linalg operation `out += lhs * rhs` of static shape, on f32 or f64, whose output is contiguous along a parallel loop
+    A linalg operation `out += lhs * rhs` of static shape, into f32 or f64 (inputs may be narrower), whose output is contiguous along a parallel loop
     that at least one input follows and no input crosses (a matmul with row-major operands, a convolution of NHWC images
     with an HWCF filter and no padding, depthwise or not) becomes loops around a tile of vector accumulators. All others
     are left to `plan-lower-kernel-loops`, which reports them.
@@ -65,6 +65,17 @@ def ExpandMath : Pass<"plan-expand-math", "::mlir::func::FuncOp"> {
     within 4 units in the last place; bf16 and f16 compute in f32.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
+}
+
+def ExpandBFloat16 : Pass<"plan-expand-bfloat16", "::mlir::func::FuncOp"> {
+  let summary = "Spell conversions between bf16 and f32 in integers";
+  let description = [{
+    Scalars and vectors. Rounds to the nearest, ties to even; infinities stay, and NaN stays NaN. With `has-rounding` the
+    processor has an instruction that rounds (it takes subnormal numbers for zero), and `arith.truncf` is left to it.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+  let options = [Option<"hasRounding", "has-rounding", "bool", "false",
+                        "The processor rounds f32 to bf16 by itself (AVX512-BF16)">];
 }
 
 def KernelsToLLVM : Pass<"plan-kernels-to-llvm", "::mlir::ModuleOp"> {

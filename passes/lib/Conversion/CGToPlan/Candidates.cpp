@@ -39,7 +39,9 @@ bool hasWindowInPadding(Operation *op) {
   return false;
 }
 
-/// One call of oneDNN, which takes f32.
+Type getElementType(Value value) { return getTensorType(value).getElementType(); }
+
+/// One call of oneDNN, which takes f32 and bf16 and sums in f32.
 class OneDNN final : public Candidate {
 public:
   StringRef getName() const override { return "onednn"; }
@@ -49,12 +51,12 @@ public:
     if (!chain)
       return "the library computes one contraction and what it can add to it";
     Operation *op = chain->contraction;
-    for (Type type : llvm::concat<const Type>(op->getOperandTypes(), op->getResultTypes())) {
-      if (!cast<RankedTensorType>(type).getElementType().isF32())
-        return "the library computes in f32";
+    Type element = getElementType(op->getOperand(0)), result = getElementType(op->getResult(0));
+    if ((!element.isF32() && !element.isBF16()) || (result != element && !result.isF32()))
+      return "the library computes in f32 and bf16";
+    for (Type type : llvm::concat<const Type>(op->getOperandTypes(), op->getResultTypes()))
       if (cast<RankedTensorType>(type).getNumElements() == 0)
         return "a tensor has no elements";
-    }
     if (!isa<MatmulOp>(op) && hasWindowInPadding(op))
       return "a window lies in padding alone, which the library gets wrong";
     if (auto matmul = dyn_cast<MatmulOp>(op)) {
@@ -69,6 +71,11 @@ public:
     if (std::optional<std::string> why = Candidate::whyNot(group))
       return why;
     return whyNotLibraryLayout(group);
+  }
+
+  /// Without it the library has, if anything, slow reference code for bf16.
+  StringRef getRequiredExtension(Operation *contraction) const override {
+    return getElementType(contraction->getOperand(0)).isBF16() ? "avx512bf16" : "";
   }
 
   LogicalResult emitRows(GroupOp group, RowBuilder &rows) const override { return emitLibraryRow(group, rows); }
@@ -123,6 +130,9 @@ public:
   std::optional<std::string> whyNotOps(ArrayRef<Operation *> ops) const override {
     if (ops.size() > 1 && llvm::any_of(ops, isContraction))
       return "loops fuse nothing with a contraction";
+    for (Operation *op : ops)
+      if (isContraction(op) && getScalarType(getElementType(op->getResult(0))) != getElementType(op->getResult(0)))
+        return "loops sum in the result, whose numbers are too short for that";
     return std::nullopt;
   }
 

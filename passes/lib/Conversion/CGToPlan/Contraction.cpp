@@ -49,7 +49,11 @@ static bool hasConstantWeights(Operation *op) {
 std::string espalier::cg::getContractionSignature(Operation *op) {
   std::string text;
   llvm::raw_string_ostream os(text);
-  os << op->getName().stripDialect() << ':' << getTensorType(op->getResult(0)).getElementType();
+  Type element = getTensorType(op->getOperand(0)).getElementType(),
+       result = getTensorType(op->getResult(0)).getElementType();
+  os << op->getName().stripDialect() << ':' << element;
+  if (result != element)
+    os << '-' << result;
   auto addShape = [&](Value value) {
     os << ':';
     llvm::interleave(getTensorType(value).getShape(), os, "x");

@@ -130,13 +130,13 @@ private:
       operands.back().memory = getMemory(source);
     }
     StridedAccess result{flat[resultPlaces[0]], 0, getStrides(getShape(contraction), kernel.group.getLayout(0))};
-    auto finish = [&](ValueRange position) {
+    auto finish = [&](ValueRange position, Value sum) {
       induction.assign(position.begin(), position.end());
       scalars.clear();
-      scalars[contraction] = b.load(result, position);
+      scalars[contraction] = sum;
       emitElements(/*post=*/false);
     };
-    if (kernel.hasEpilogue())
+    if (kernel.hasEpilogue() || kernel.tiles->needsFinish())
       kernel.tiles->emit(b, operands, result, finish);
     else
       kernel.tiles->emit(b, operands, result, nullptr);
@@ -175,10 +175,10 @@ private:
     Source &source = kernel.sources.find(value)->second;
     Value scalar;
     if (TypedAttr splat = getSplat(source)) {
-      scalar = b.create<arith::ConstantOp>(splat);
+      scalar = b.number(splat);
     } else {
       SmallVector<int64_t, 4> strides = kernel.mapStrides(source.access, getShape(value), post);
-      scalar = b.create<memref::LoadOp>(getMemory(source), linearIndex(source.access.offset, strides));
+      scalar = b.widen(b.create<memref::LoadOp>(getMemory(source), linearIndex(source.access.offset, strides)));
     }
     return scalars[value] = scalar;
   }
@@ -216,7 +216,8 @@ private:
       SmallVector<int64_t, 4> strides = kernel.mapStrides(access, getShape(value), post);
       if (resultPlaces[index] == GroupKernel::noPlace)
         continue;
-      b.create<memref::StoreOp>(scalarOf(value, post), flat[resultPlaces[index]], linearIndex(0, strides));
+      Value scalar = b.narrow(scalarOf(value, post), getElement(value));
+      b.create<memref::StoreOp>(scalar, flat[resultPlaces[index]], linearIndex(0, strides));
     }
   }
 
@@ -291,8 +292,9 @@ private:
 
     SmallVector<Value> rows;
     for (ReductionLoweringOpInterface reduction : kernel.reductions)
-      rows.push_back(b.create<memref::AllocaOp>(MemRefType::get({length}, getElement(reduction->getResult(0))),
-                                                b.getI64IntegerAttr(plan::placeAlignment)));
+      rows.push_back(
+          b.create<memref::AllocaOp>(MemRefType::get({length}, getScalarType(getElement(reduction->getResult(0)))),
+                                     b.getI64IntegerAttr(plan::placeAlignment)));
     openLoops(outer, /*isParallel=*/true);
     bool isParallelOverRows = outer.empty();
     int64_t parts = llvm::divideCeil(extent, accumulatorRow);

@@ -10,6 +10,11 @@ using namespace espalier::cg;
 
 #include "espalier/Conversion/CGToPlan/Lowering.cpp.inc"
 
+Type espalier::cg::getScalarType(Type element) {
+  return isa<FloatType>(element) && element.getIntOrFloatBitWidth() < 32 ? Float32Type::get(element.getContext())
+                                                                         : element;
+}
+
 SmallVector<int64_t, 4> espalier::cg::getStrides(ArrayRef<int64_t> shape, ArrayRef<int64_t> order) {
   SmallVector<int64_t, 4> strides(shape.size(), 1);
   int64_t stride = 1;
@@ -40,16 +45,17 @@ static Value linearIndex(KernelBuilder &b, const StridedAccess &access, ValueRan
 
 Value KernelBuilder::loadOperand(unsigned operand, ValueRange position) {
   if (TypedAttr splat = operands[operand].splat)
-    return create<arith::ConstantOp>(splat);
+    return number(splat);
   return load(operands[operand].access, position);
 }
 
 Value KernelBuilder::load(const StridedAccess &access, ValueRange position) {
-  return create<memref::LoadOp>(access.memory, linearIndex(*this, access, position));
+  return widen(create<memref::LoadOp>(access.memory, linearIndex(*this, access, position)));
 }
 
 void KernelBuilder::store(Value value, const StridedAccess &access, ValueRange position) {
-  create<memref::StoreOp>(value, access.memory, linearIndex(*this, access, position));
+  Type element = cast<MemRefType>(access.memory.getType()).getElementType();
+  create<memref::StoreOp>(narrow(value, element), access.memory, linearIndex(*this, access, position));
 }
 
 Value KernelBuilder::inRange(Value value, Value low, Value high) {
@@ -67,8 +73,24 @@ Value KernelBuilder::isLarger(Value value, Value best) {
 
 Value KernelBuilder::number(Type type, double value) {
   if (isa<FloatType>(type))
-    return create<arith::ConstantOp>(getFloatAttr(type, value));
+    return create<arith::ConstantOp>(getFloatAttr(getScalarType(type), value));
   return create<arith::ConstantOp>(getIntegerAttr(type, static_cast<int64_t>(value)));
+}
+
+Value KernelBuilder::number(TypedAttr value) {
+  auto narrow = dyn_cast<FloatAttr>(value);
+  if (narrow && getScalarType(narrow.getType()) != narrow.getType())
+    return number(narrow.getType(), narrow.getValueAsDouble());
+  return create<arith::ConstantOp>(value);
+}
+
+Value KernelBuilder::widen(Value value) {
+  Type type = getScalarType(value.getType());
+  return type == value.getType() ? value : create<arith::ExtFOp>(type, value).getResult();
+}
+
+Value KernelBuilder::narrow(Value value, Type to) {
+  return value.getType() == to ? value : create<arith::TruncFOp>(to, value).getResult();
 }
 
 void KernelBuilder::forLoop(Value low, Value high, function_ref<void(Value)> body) {

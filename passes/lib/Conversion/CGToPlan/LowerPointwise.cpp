@@ -79,8 +79,6 @@ Value convert(Scalar &b, Value value, Type to) {
                      : b.compare(arith::CmpIPredicate::ne, value, b.number(from, 0.0));
   unsigned fromBits = from.getIntOrFloatBitWidth(), toBits = to.getIntOrFloatBitWidth();
   if (fromFloat && toFloat) {
-    if (fromBits == toBits) // between f16 and bf16
-      return b.create<arith::TruncFOp>(to, b.create<arith::ExtFOp>(b.getF32Type(), value));
     return fromBits < toBits ? b.create<arith::ExtFOp>(to, value).getResult()
                              : b.create<arith::TruncFOp>(to, value).getResult();
   }
@@ -148,7 +146,9 @@ Value emit(PowerOp, Scalar &b, ValueRange x) {
 }
 Value emit(CompareOp op, Scalar &b, ValueRange x) { return compare(b, op.getPredicate(), x[0], x[1]); }
 Value emit(WhereOp, Scalar &b, ValueRange x) { return b.select(x[0], x[1], x[2]); }
-Value emit(CastOp op, Scalar &b, ValueRange x) { return convert(b, x[0], getElementTypeOrSelf(op.getResult())); }
+Value emit(CastOp op, Scalar &b, ValueRange x) {
+  return convert(b, x[0], getScalarType(getElementTypeOrSelf(op.getResult())));
+}
 
 template <typename OpT> constexpr int64_t scalarCost = 1;
 template <> constexpr int64_t scalarCost<DivOp> = 4;

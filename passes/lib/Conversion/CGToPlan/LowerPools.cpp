@@ -126,7 +126,7 @@ struct LowerAvgPool final : IndexedLoweringOpInterface::ExternalModel<LowerAvgPo
   Value emitElement(Operation *op, KernelBuilder &b, ValueRange position) const {
     auto pool = cast<AvgPool2dOp>(op);
     PoolGeometry geometry(pool, pool.getInput().getType(), pool.getType());
-    Type type = pool.getType().getElementType();
+    Type type = getScalarType(pool.getType().getElementType());
     Value zero = b.number(type, 0.0);
     Value sum = foldWindow(b, geometry, position[2], position[3], zero, [&](Value sum, const Tap &tap) -> Value {
       Value element = b.loadOperand(0, {position[0], position[1], tap.row, tap.column});
@@ -142,7 +142,7 @@ struct LowerAvgPoolGradient final
   Value emitElement(Operation *op, KernelBuilder &b, ValueRange position) const {
     auto gradient = cast<AvgPool2dGradientOp>(op);
     PoolGeometry geometry(gradient, gradient.getType(), gradient.getCotangent().getType());
-    Type type = gradient.getType().getElementType();
+    Type type = getScalarType(gradient.getType().getElementType());
     const WindowAttrs &window = geometry.window;
     SmallVector<Value> padded; // position in the padded input
     for (unsigned dim : {0u, 1u})
@@ -258,7 +258,7 @@ struct LowerMaxPoolSelect final : IndexedLoweringOpInterface::ExternalModel<Lowe
   Value emitElement(Operation *op, KernelBuilder &b, ValueRange position) const {
     auto select = cast<MaxPool2dSelectOp>(op);
     PoolGeometry geometry(select, select.getInput().getType(), select.getType());
-    Type type = select.getType().getElementType();
+    Type type = getScalarType(select.getType().getElementType());
     Value none = b.create<arith::ConstantOp>(b.getBoolAttr(false)),
           some = b.create<arith::ConstantOp>(b.getBoolAttr(true));
     // The maximum so far, whether there is one, and the element at its place.
@@ -308,7 +308,7 @@ struct LowerAdaptivePool final : IndexedLoweringOpInterface::ExternalModel<Lower
   Value emitElement(Operation *op, KernelBuilder &b, ValueRange position) const {
     auto pool = cast<AdaptiveAvgPool2dOp>(op);
     ArrayRef<int64_t> image = getShape(pool.getInput()), pooled = getShape(pool.getResult());
-    Type type = pool.getType().getElementType();
+    Type type = getScalarType(pool.getType().getElementType());
     AdaptiveWindow rows(b, position[2], pooled[2], image[2]), columns(b, position[3], pooled[3], image[3]);
     Value sum = AdaptiveWindow::sum(b, type, rows, columns, [&](Value row, Value column) {
       return b.loadOperand(0, {position[0], position[1], row, column});
@@ -322,7 +322,7 @@ struct LowerAdaptivePoolGradient final
   Value emitElement(Operation *op, KernelBuilder &b, ValueRange position) const {
     auto gradient = cast<AdaptiveAvgPool2dGradientOp>(op);
     ArrayRef<int64_t> image = getShape(gradient.getResult()), pooled = getShape(gradient.getCotangent());
-    Type type = gradient.getType().getElementType();
+    Type type = getScalarType(gradient.getType().getElementType());
     AdaptiveWindow rows(b, position[2], image[2], pooled[2]), columns(b, position[3], image[3], pooled[3]);
     return AdaptiveWindow::sum(b, type, rows, columns, [&](Value row, Value column) -> Value {
       Value rowSize = AdaptiveWindow(b, row, pooled[2], image[2]).size(b, type);

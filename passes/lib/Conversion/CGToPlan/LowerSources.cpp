@@ -11,7 +11,7 @@ namespace {
 
 struct LowerIota final : IndexedLoweringOpInterface::ExternalModel<LowerIota, IotaOp> {
   Value emitElement(Operation *op, KernelBuilder &b, ValueRange position) const {
-    Type type = getElementTypeOrSelf(op->getResult(0));
+    Type type = getScalarType(getElementTypeOrSelf(op->getResult(0)));
     Value number = b.create<arith::IndexCastOp>(b.getI64Type(), position[0]);
     if (isa<FloatType>(type))
       return b.create<arith::SIToFPOp>(type, number);
@@ -57,7 +57,7 @@ std::array<Value, 4> emitPhilox(KernelBuilder &b, std::array<Value, 4> counter, 
 class Generator {
 public:
   Generator(KernelBuilder &b, Operation *op, ValueRange position)
-      : b(b), element(cast<RankedTensorType>(op->getResult(0).getType()).getElementType()),
+      : b(b), element(getScalarType(cast<RankedTensorType>(op->getResult(0).getType()).getElementType())),
         key(hashKey(op->getAttrOfType<StringAttr>("key").getValue())) {
     Type i64 = b.getI64Type();
     Value linear = b.index(0);
@@ -89,14 +89,8 @@ public:
     for (int i = 1; i < 4; ++i)
       word = b.select(b.compare(arith::CmpIPredicate::eq, lane, constant(i32, i)), words[i], word);
     // 24 bits are exact in f32.
-    Type wide = element.getIntOrFloatBitWidth() < 32 ? b.getF32Type() : element;
-    Value bits = b.create<arith::UIToFPOp>(wide, b.create<arith::ShRUIOp>(word, constant(i32, 8)));
-    return b.create<arith::MulFOp>(bits, b.number(wide, 0x1p-24));
-  }
-
-  /// Rounds to the result's type.
-  Value finish(Value value) {
-    return value.getType() == element ? value : b.create<arith::TruncFOp>(element, value).getResult();
+    Value bits = b.create<arith::UIToFPOp>(element, b.create<arith::ShRUIOp>(word, constant(i32, 8)));
+    return b.create<arith::MulFOp>(bits, b.number(element, 0x1p-24));
   }
 
 private:
@@ -109,7 +103,7 @@ private:
 struct LowerRandomUniform final : IndexedLoweringOpInterface::ExternalModel<LowerRandomUniform, RandomUniformOp> {
   Value emitElement(Operation *op, KernelBuilder &b, ValueRange position) const {
     Generator generator(b, op, position);
-    return generator.finish(generator.uniform(generator.getNumber()));
+    return generator.uniform(generator.getNumber());
   }
 };
 
@@ -167,7 +161,7 @@ struct LowerRandomNormal final : IndexedLoweringOpInterface::ExternalModel<Lower
         b.select(b.create<arith::CmpFOp>(arith::CmpFPredicate::OLT, v, b.number(type, 0.25)),
                  b.create<arith::AddFOp>(v, b.number(type, 0.75)), b.create<arith::SubFOp>(v, b.number(type, 0.25)));
     Value turn = b.select(b.create<arith::CmpIOp>(arith::CmpIPredicate::eq, isSecond, constant(1)), wrapped, v);
-    return generator.finish(b.create<arith::MulFOp>(radius, emitCosineOfTurns(b, turn)));
+    return b.create<arith::MulFOp>(radius, emitCosineOfTurns(b, turn));
   }
 };
 

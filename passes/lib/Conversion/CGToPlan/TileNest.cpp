@@ -26,8 +26,10 @@ static constexpr int64_t minChannelsByTap = 32;
 static constexpr int64_t maxFeatureBlock = 128, minFeatureBlock = 32;
 /// Columns of one iteration where rows can be cut at will.
 static constexpr int64_t maxRow = 64, minRow = 8;
-/// Filters of one iteration of a filter gradient, and bytes of the sums that it keeps on the stack.
-static constexpr int64_t maxGradientBlock = 12, maxGradientBytes = 128 * 1024;
+/// Filters of one iteration of a filter gradient.
+static constexpr int64_t maxGradientBlock = 12;
+/// Bytes of the sums that an iteration keeps on the stack.
+static constexpr int64_t maxStackBytes = 128 * 1024;
 
 static RankedTensorType getTensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
 
@@ -134,9 +136,12 @@ static std::optional<TapClass> findPositions(const TapMap &map, int64_t tap) {
 std::optional<TileNest> TileNest::analyze(Operation *op, ArrayRef<StridedAccess> operands, const StridedAccess &result,
                                           std::string &why) {
   TileNest nest;
-  nest.element = getTensorType(op->getResult(0)).getElementType();
-  if (!nest.element.isF32() && !nest.element.isF64()) {
-    why = "tiles compute in f32 and f64";
+  nest.stored = getTensorType(op->getResult(0)).getElementType();
+  nest.element = getScalarType(nest.stored);
+  if (llvm::any_of(op->getOperands().take_front(2), [&](Value operand) {
+        return getScalarType(getTensorType(operand).getElementType()) != nest.element;
+      })) {
+    why = "tiles sum in f32 or in f64";
     return std::nullopt;
   }
   for (Type type : llvm::concat<const Type>(op->getOperandTypes(), op->getResultTypes()))
@@ -153,11 +158,8 @@ std::optional<TileNest> TileNest::analyze(Operation *op, ArrayRef<StridedAccess>
   if (!nest.checkStrides(why) || !nest.findClasses(why))
     return std::nullopt;
   nest.chooseBlocks();
-  if (nest.isFilterGradient &&
-      nest.featureBlock * nest.channels * (nest.element.getIntOrFloatBitWidth() / 8) > maxGradientBytes) {
-    why = "the sums of one iteration do not fit on the stack";
+  if (!nest.fitSumsOnStack(why))
     return std::nullopt;
-  }
   return nest;
 }
 
@@ -357,6 +359,20 @@ void TileNest::chooseBlocks() {
   out.row = row * out.column;
 }
 
+/// Makes blocks of features smaller where they must be.
+bool TileNest::fitSumsOnStack(std::string &why) {
+  if (!isFilterGradient && stored == element)
+    return true; // they are summed up in the result
+  int64_t ofFeature = (isFilterGradient ? channels : columns.extent) * (element.getIntOrFloatBitWidth() / 8);
+  int64_t block = findDivisor(features, 1, std::min(featureBlock, maxStackBytes / ofFeature));
+  if (block == 0) {
+    why = "the sums of one iteration do not fit on the stack";
+    return false;
+  }
+  featureBlock = block;
+  return true;
+}
+
 int64_t TileNest::getParallelExtent() const {
   int64_t blocks = groups * (features / featureBlock);
   return isFilterGradient ? blocks * rows.taps : blocks * batch * rows.extent;
@@ -406,7 +422,8 @@ static void emitTile(KernelBuilder &b, Value lhs, Value rhs, Value out, ArrayRef
   auto generic = b.create<linalg::GenericOp>(
       ValueRange{lhs, rhs}, ValueRange{out}, indexing, iterators,
       [](OpBuilder &builder, Location loc, ValueRange arguments) {
-        Value product = arith::MulFOp::create(builder, loc, arguments[0], arguments[1]);
+        KernelBuilder scalar(loc, builder);
+        Value product = arith::MulFOp::create(builder, loc, scalar.widen(arguments[0]), scalar.widen(arguments[1]));
         linalg::YieldOp::create(builder, loc, arith::AddFOp::create(builder, loc, arguments[2], product).getResult());
       });
   generic->setAttr(plan::tileAttrName, b.getUnitAttr());
@@ -427,7 +444,7 @@ static void emitIf(KernelBuilder &b, Value condition, function_ref<void()> body)
 }
 
 void TileNest::emit(KernelBuilder &b, ArrayRef<StridedAccess> operands, const StridedAccess &result,
-                    function_ref<void(ValueRange)> finish) const {
+                    Finish finish) const {
   if (isFilterGradient)
     emitFilterGradient(b, operands, result);
   else
@@ -448,18 +465,28 @@ SmallVector<Value> TileNest::getPosition(KernelBuilder &b, Value image, Value ro
 }
 
 void TileNest::emitSums(KernelBuilder &b, ArrayRef<StridedAccess> operands, const StridedAccess &result,
-                        function_ref<void(ValueRange)> finish) const {
+                        Finish finish) const {
   const StridedAccess &input = operands[0], &weights = operands[1];
   bool readsAlways = rows.readsAlways();
   int64_t inputStride = isDepthwise || channels == 1 ? 1 : in.channel;
+  // Sums that are wider than the result have memory of their own.
+  Value sums = result.memory;
+  int64_t sumStride = out.column;
+  if (needsFinish()) {
+    sumStride = featureBlock;
+    sums = b.create<memref::AllocaOp>(MemRefType::get({columns.extent * featureBlock}, element),
+                                      b.getI64IntegerAttr(plan::placeAlignment));
+  }
   b.forLoop(b.begin, b.end, [&](Value item) {
     // Rows run fastest, so that a thread keeps the filters of its block.
     SmallVector<Value> index = delinearize(b, item, {batch, groups, features / featureBlock, rows.extent});
     Value image = index[0], group = index[1], row = index[3];
     Value blockStart = b.mul(index[2], featureBlock), firstFeature = b.add(b.mul(group, features), blockStart);
     Value firstChannel = isDepthwise ? firstFeature : b.mul(group, channels);
-    Value resultRow = getOffset(b, result.offset, {{image, out.batch}, {row, out.row}, {firstFeature, out.channel}});
-    emitZero(b, slice(b, result.memory, resultRow, {columns.extent, featureBlock}, {out.column, 1}), element);
+    Value sumRow = needsFinish()
+                       ? b.index(0)
+                       : getOffset(b, result.offset, {{image, out.batch}, {row, out.row}, {firstFeature, out.channel}});
+    emitZero(b, slice(b, sums, sumRow, {columns.extent, featureBlock}, {sumStride, 1}), element);
     b.forLoop(rows.taps, [&](Value tap) {
       auto [source, valid] = rows.read(b, row, tap);
       Value inputRow = getOffset(b, input.offset, {{image, in.batch}, {source, in.row}, {firstChannel, in.channel}});
@@ -468,8 +495,8 @@ void TileNest::emitSums(KernelBuilder &b, ArrayRef<StridedAccess> operands, cons
                     {{image, filter.batch}, {group, filter.group}, {tap, filter.row}, {blockStart, filter.feature}});
       emitIf(b, readsAlways ? Value() : valid, [&] {
         for (const TapClass &c : classes) {
-          Value to = slice(b, result.memory, b.add(resultRow, c.first * out.column), {c.count, featureBlock},
-                           {c.step * out.column, 1});
+          Value to =
+              slice(b, sums, b.add(sumRow, c.first * sumStride), {c.count, featureBlock}, {c.step * sumStride, 1});
           Value inputAt = b.add(inputRow, c.source * in.column),
                 filterAt = b.add(filterRow, c.firstTap * filter.column);
           int64_t step = c.sourceStep * in.column, tapStep = c.sourceTapStep * in.column;
@@ -490,8 +517,10 @@ void TileNest::emitSums(KernelBuilder &b, ArrayRef<StridedAccess> operands, cons
     if (!finish)
       return;
     b.forLoop(columns.extent, [&](Value column) {
-      b.forLoop(featureBlock,
-                [&](Value feature) { finish(getPosition(b, image, row, column, b.add(firstFeature, feature))); });
+      b.forLoop(featureBlock, [&](Value feature) {
+        Value at = b.add(b.add(sumRow, b.mul(column, sumStride)), feature);
+        finish(getPosition(b, image, row, column, b.add(firstFeature, feature)), b.create<memref::LoadOp>(sums, at));
+      });
     });
   });
 }
@@ -540,7 +569,7 @@ void TileNest::emitFilterGradient(KernelBuilder &b, ArrayRef<StridedAccess> oper
                                                                  : SmallVector<Value>{feature, channel});
           Value at = b.add(resultAt, b.mul(feature, filter.feature));
           at = b.add(at, b.mul(channel, isDepthwise ? filter.feature : filter.channel));
-          b.create<memref::StoreOp>(sum, result.memory, at);
+          b.create<memref::StoreOp>(b.narrow(sum, stored), result.memory, at);
         });
       });
     }

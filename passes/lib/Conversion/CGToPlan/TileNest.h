@@ -45,10 +45,14 @@ public:
 
   int64_t getParallelExtent() const;
 
+  /// Does the result hold narrower numbers than the sums? Then there is memory for the sums of one iteration, and
+  /// `finish` must store what the result holds.
+  bool needsFinish() const { return !isFilterGradient && stored != element; }
+
+  using Finish = llvm::function_ref<void(mlir::ValueRange position, mlir::Value sum)>;
   /// Emits the iterations [b.begin, b.end). `operands` and `result` have memory. Calls `finish`, if given, for every
-  /// element of the result, with its position, inside a loop over features and when its sum is complete.
-  void emit(KernelBuilder &b, llvm::ArrayRef<StridedAccess> operands, const StridedAccess &result,
-            llvm::function_ref<void(mlir::ValueRange)> finish) const;
+  /// element of the result, with its position and complete sum, inside a loop over features.
+  void emit(KernelBuilder &b, llvm::ArrayRef<StridedAccess> operands, const StridedAccess &result, Finish finish) const;
 
 private:
   struct ImageStrides {
@@ -64,15 +68,17 @@ private:
   bool checkStrides(std::string &why) const;
   bool findClasses(std::string &why);
   void chooseBlocks();
+  bool fitSumsOnStack(std::string &why);
 
   void emitSums(KernelBuilder &b, llvm::ArrayRef<StridedAccess> operands, const StridedAccess &result,
-                llvm::function_ref<void(mlir::ValueRange)> finish) const;
+                Finish finish) const;
   void emitFilterGradient(KernelBuilder &b, llvm::ArrayRef<StridedAccess> operands, const StridedAccess &result) const;
   /// The position of an element of the result, by dimension.
   llvm::SmallVector<mlir::Value> getPosition(KernelBuilder &b, mlir::Value batch, mlir::Value row, mlir::Value column,
                                              mlir::Value feature) const;
 
-  mlir::Type element;
+  mlir::Type element; ///< of the sums
+  mlir::Type stored;  ///< of the result
   bool isFilterGradient = false;
   bool isDepthwise = false; ///< one channel for each group: channels are features, and nothing is summed over them
   llvm::ArrayRef<int64_t> batchShape; ///< of a product

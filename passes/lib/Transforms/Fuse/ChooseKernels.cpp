@@ -26,14 +26,15 @@ struct ChooseKernels final : espalier::cg::impl::ChooseKernelsBase<ChooseKernels
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    FailureOr<espalier::codegen::CPUTarget> target = espalier::codegen::CPUTarget::get(cpu, module.getLoc());
-    if (failed(target) || failed(table.parse(MeasuredTable::getBuiltinText(), "built-in kernel table", getContext())) ||
+    FailureOr<espalier::codegen::CPUTarget> found = espalier::codegen::CPUTarget::get(cpu, module.getLoc());
+    if (failed(found) || failed(table.parse(MeasuredTable::getBuiltinText(), "built-in kernel table", getContext())) ||
         (!kernelTable.empty() && failed(table.read(kernelTable, getContext()))))
       return signalPassFailure();
     if (!prefer.empty() && !findCPUCandidate(prefer)) {
       module.emitError("has no candidate '") << prefer << "' to prefer";
       return signalPassFailure();
     }
+    target = &*found;
     processor = target->getMeasurementKey();
     for (GraphOp graph : module.getOps<GraphOp>())
       for (GroupOp group : graph.getBody().front().getOps<GroupOp>())
@@ -47,6 +48,9 @@ private:
     std::string refusals; // of the others
     for (const Candidate *candidate : getCPUCandidates()) {
       std::optional<std::string> why = candidate->whyNot(group);
+      if (StringRef extension = candidate->getRequiredExtension(contraction);
+          !why && !extension.empty() && !target->hasExtension(extension))
+        why = "the processor has no " + extension.str();
       if (!why)
         legal.push_back(candidate);
       else if (candidate->getName() != loopsCandidateName)
@@ -98,6 +102,7 @@ private:
   }
 
   MeasuredTable table;
+  const espalier::codegen::CPUTarget *target = nullptr; // while the pass runs
   std::string processor;
 };
 } // namespace

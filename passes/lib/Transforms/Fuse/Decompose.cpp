@@ -2,6 +2,12 @@
 
 #include "espalier/Transforms/FusePasses.h"
 
+#include "espalier/Conversion/CGToPlan/Candidate.h"
+#include "espalier/Conversion/CGToPlan/Contraction.h"
+#include "espalier/Conversion/CGToPlan/Lowering.h"
+
+#include "mlir/IR/IRMapping.h"
+
 using namespace mlir;
 using namespace espalier::cg;
 
@@ -40,7 +46,17 @@ struct Emitter {
     shape[0] = getTensorType(vector).getDimSize(0);
     return reshape(vector, shape);
   }
+  Value castTo(Value value, Type element) {
+    return getTensorType(value).getElementType() == element ? value
+                                                            : CastOp::create(builder, loc, value, element).getResult();
+  }
+  /// The first of `value`, in memory or as a cast of what is in memory: a view of a cast would need the cast there.
   Value first(Value value, int64_t axis) {
+    if (auto inner = value.getDefiningOp<CastOp>())
+      return castTo(slice(inner.getInput(), axis), getTensorType(value).getElementType());
+    return slice(value, axis);
+  }
+  Value slice(Value value, int64_t axis) {
     return SliceOp::create(builder, loc, value, axis, /*start=*/0, /*end=*/1, /*stride=*/1);
   }
 
@@ -145,6 +161,8 @@ private:
                                  /*stride=*/1)};
     } else if (auto extent = dyn_cast<ExtentOp>(op)) {
       results = {e.number(extent.getResult(), countElements(getTensorType(extent.getInput()), extent.getAxes()))};
+    } else if (isContraction(&op) && !hasNarrowCandidate(op)) {
+      results = {computeWide(e, op)};
     } else if (auto matmul = dyn_cast<MatmulOp>(op)) {
       results = {flattenBatches(e, matmul)};
     } else {
@@ -180,6 +198,25 @@ private:
       return;
     auto zero = DenseElementsAttr::get(type, builder.getZeroAttr(type.getElementType()));
     operand.set(ConstantOp::create(builder, operand.getOwner()->getLoc(), zero));
+  }
+
+  /// Is there a way to run a contraction that does not sum in bf16 or f16, as loops would, on any processor?
+  static bool hasNarrowCandidate(Operation &op) {
+    Type element = getTensorType(op.getResult(0)).getElementType();
+    return getScalarType(element) == element || llvm::any_of(getCPUCandidates(), [&](const Candidate *candidate) {
+             return candidate->getRequiredExtension(&op).empty() && !candidate->whyNotOps({&op});
+           });
+  }
+
+  /// The contraction in the type that kernels compute in.
+  static Value computeWide(Emitter &e, Operation &op) {
+    IRMapping mapping;
+    for (Value operand : op.getOperands())
+      mapping.map(operand, e.castTo(operand, getScalarType(getTensorType(operand).getElementType())));
+    Operation *wide = e.builder.clone(op, mapping);
+    auto narrow = cast<RankedTensorType>(op.getResult(0).getType());
+    wide->getResult(0).setType(narrow.clone(getScalarType(narrow.getElementType())));
+    return e.castTo(wide->getResult(0), narrow.getElementType());
   }
 
   static Value decomposeMean(Emitter &e, ReduceMeanOp mean) {

@@ -23,6 +23,10 @@ public:
   /// Why it cannot run this group, whose layouts are assigned; nothing where it can.
   virtual std::optional<std::string> whyNot(GroupOp group) const;
 
+  /// The extension of the instruction set, as LLVM spells it, that a processor must have to run this contraction; empty
+  /// where none is needed.
+  virtual llvm::StringRef getRequiredExtension(mlir::Operation *contraction) const { return {}; }
+
   /// The order of dimensions, outermost first, in which it wants operand 1 of the group's contraction in memory; empty
   /// for the order of the type. `cg-pack-operands` brings it there, once for weights.
   virtual llvm::SmallVector<int64_t> getPackedOrder(mlir::Operation *contraction) const { return {}; }

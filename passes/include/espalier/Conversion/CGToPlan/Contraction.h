@@ -16,9 +16,9 @@ mlir::Operation *findContraction(GroupOp group);
 /// The window of a convolution or one of its gradients.
 WindowAttrs getConvolutionWindow(mlir::Operation *op);
 
-/// What tells one contraction from another when their speed is compared: kind, element type, shapes and window, without
-/// a space, and `:constant` at the end where operand 1 is a weight that changes only between runs. What is fused behind
-/// it is left out. `op` is in a group of a fused graph.
+/// What tells one contraction from another when their speed is compared: kind, element types, shapes and window,
+/// without a space, and `:constant` at the end where operand 1 is a weight that changes only between runs. What is
+/// fused behind it is left out. `op` is in a group of a fused graph.
 std::string getContractionSignature(mlir::Operation *op);
 
 /// A contraction and what follows it: `clamp(contraction + bias + residual, min, max)`.

@@ -15,6 +15,9 @@
 
 namespace espalier::cg {
 
+/// The type that kernels compute in for elements of this type: f32 for bf16 and f16, which only memory holds.
+mlir::Type getScalarType(mlir::Type element);
+
 /// Where the elements of a tensor are: element (i, j, ...) is `memory[offset + i * strides[0] + j * strides[1] + ...]`.
 struct StridedAccess {
   mlir::Value memory; // a memref of rank 1
@@ -30,7 +33,7 @@ llvm::SmallVector<int64_t, 4> getStrides(llvm::ArrayRef<int64_t> shape, llvm::Ar
 llvm::SmallVector<int64_t, 4> broadcastStrides(llvm::ArrayRef<int64_t> strides, llvm::ArrayRef<int64_t> from,
                                                llvm::ArrayRef<int64_t> shape);
 
-/// Emits the loops, index arithmetic and memory accesses of one op.
+/// Emits the loops, index arithmetic and memory accesses of one op. Scalars are of the types that kernels compute in.
 class KernelBuilder : public mlir::ImplicitLocOpBuilder {
 public:
   KernelBuilder(mlir::Location loc, mlir::OpBuilder &builder) : ImplicitLocOpBuilder(loc, builder) {}
@@ -76,8 +79,13 @@ public:
 
   /// Is the scalar `value` to be preferred to the maximum so far? NaN wins over every number.
   mlir::Value isLarger(mlir::Value value, mlir::Value best);
-  /// A number of a float or integer type.
+  /// A scalar for elements of a float or integer type.
   mlir::Value number(mlir::Type type, double value);
+  mlir::Value number(mlir::TypedAttr value);
+  /// Extends a float that memory holds to the type that kernels compute in; `narrow` rounds one to the nearest of type
+  /// `to`.
+  mlir::Value widen(mlir::Value value);
+  mlir::Value narrow(mlir::Value value, mlir::Type to);
 
   /// `for (i = low; i < high; ++i) body(i)`
   void forLoop(mlir::Value low, mlir::Value high, llvm::function_ref<void(mlir::Value)> body);

@@ -12,7 +12,8 @@ class Plan_Op<string mnemonic, list<Trait> traits = []> : Op<PlanDialect, mnemon
 
 /// A place that a row reads or writes.
 def Plan_Place : StaticShapeMemRefOf<[F32, F64, BF16, F16, I1, I8, UI8, I32, I64]>;
-def Plan_F32Place : StaticShapeMemRefOf<[F32]>;
+/// A place of a row that a vendor library computes.
+def Plan_LibraryPlace : StaticShapeMemRefOf<[F32, BF16]>;
 
 //===----------------------------------------------------------------------===//
 // Programs and places
@@ -157,6 +158,7 @@ defvar convDescription = [{
     C2. Images and filter have rank 4, and `groups` divides the channels of both images.
     C3. The filter is O x (I / groups) x kh x kw for O output and I input channels, and both batches are equal.
     C4. The output extent is (input + pads - dilation * (kernel - 1) - 1) / stride + 1, and positive.
+    C5. What is multiplied has one element type; the result has that one too, or f32.
 }];
 
 def Plan_Conv2DOp : Plan_LibraryOp<"conv2d", [AttrSizedOperandSegments]> {
@@ -164,8 +166,8 @@ def Plan_Conv2DOp : Plan_LibraryOp<"conv2d", [AttrSizedOperandSegments]> {
   let description = !strconcat([{
     `output = clamp(conv(input, filter) + bias + residual)`. The residual may be the output's own place.
     `constant_filter` says that the filter changes only when the caller says so: the executor then packs it once.
-}], convDescription, [{    C5. `bias` has one element per output channel; `residual` has the output's type; `min <= max`.
-    C6. A constant filter is an argument that is no output, or a view of one.
+}], convDescription, [{    C6. `bias` has one element per output channel; `residual` has the output's type; `min <= max`.
+    C7. A constant filter is an argument that is no output, or a view of one.
 
     ```mlir
     plan.program @forward {
@@ -177,8 +179,8 @@ def Plan_Conv2DOp : Plan_LibraryOp<"conv2d", [AttrSizedOperandSegments]> {
     }
     ```
   }]);
-  let arguments = !con((ins Plan_ImageLayoutAttr:$layout, Plan_F32Place:$input, Plan_F32Place:$filter,
-    Optional<Plan_F32Place>:$bias, Optional<Plan_F32Place>:$residual, Plan_F32Place:$output), convArguments,
+  let arguments = !con((ins Plan_ImageLayoutAttr:$layout, Plan_LibraryPlace:$input, Plan_LibraryPlace:$filter,
+    Optional<Plan_LibraryPlace>:$bias, Optional<Plan_LibraryPlace>:$residual, Plan_LibraryPlace:$output), convArguments,
     (ins OptionalAttr<F64Attr>:$min, OptionalAttr<F64Attr>:$max, UnitAttr:$constant_filter,
          OptionalAttr<StrAttr>:$scope));
   let assemblyFormat = [{
@@ -202,8 +204,8 @@ def Plan_Conv2DInputGradientOp : Plan_LibraryOp<"conv2d_input_gradient"> {
     }
     ```
   }]);
-  let arguments = !con((ins Plan_ImageLayoutAttr:$layout, Plan_F32Place:$output_gradient, Plan_F32Place:$filter,
-    Plan_F32Place:$input_gradient), convArguments, (ins OptionalAttr<StrAttr>:$scope));
+  let arguments = !con((ins Plan_ImageLayoutAttr:$layout, Plan_LibraryPlace:$output_gradient, Plan_LibraryPlace:$filter,
+    Plan_LibraryPlace:$input_gradient), convArguments, (ins OptionalAttr<StrAttr>:$scope));
   let assemblyFormat = [{
     $layout $output_gradient `:` type($output_gradient) `,` $filter `:` type($filter)
     `into` $input_gradient `:` type($input_gradient)
@@ -224,8 +226,8 @@ def Plan_Conv2DFilterGradientOp : Plan_LibraryOp<"conv2d_filter_gradient"> {
     }
     ```
   }]);
-  let arguments = !con((ins Plan_ImageLayoutAttr:$layout, Plan_F32Place:$input, Plan_F32Place:$output_gradient,
-    Plan_F32Place:$filter_gradient), convArguments, (ins OptionalAttr<StrAttr>:$scope));
+  let arguments = !con((ins Plan_ImageLayoutAttr:$layout, Plan_LibraryPlace:$input, Plan_LibraryPlace:$output_gradient,
+    Plan_LibraryPlace:$filter_gradient), convArguments, (ins OptionalAttr<StrAttr>:$scope));
   let assemblyFormat = [{
     $layout $input `:` type($input) `,` $output_gradient `:` type($output_gradient)
     `into` $filter_gradient `:` type($filter_gradient)
@@ -243,6 +245,7 @@ def Plan_MatmulOp : Plan_LibraryOp<"matmul"> {
     C2. The output is M x N for an M x K `op(lhs)` and a K x N `op(rhs)`.
     C3. `bias` has N elements; `min <= max`.
     C4. A constant `rhs` is an argument that is no output, or a view of one.
+    C5. `lhs` and `rhs` have one element type; the output has that one too, or f32.
 
     ```mlir
     plan.program @forward {
@@ -255,7 +258,7 @@ def Plan_MatmulOp : Plan_LibraryOp<"matmul"> {
     }
     ```
   }];
-  let arguments = (ins Plan_F32Place:$lhs, Plan_F32Place:$rhs, Optional<Plan_F32Place>:$bias, Plan_F32Place:$output,
+  let arguments = (ins Plan_LibraryPlace:$lhs, Plan_LibraryPlace:$rhs, Optional<Plan_LibraryPlace>:$bias, Plan_LibraryPlace:$output,
     UnitAttr:$transpose_lhs, UnitAttr:$transpose_rhs, OptionalAttr<F64Attr>:$min, OptionalAttr<F64Attr>:$max,
     UnitAttr:$constant_rhs, OptionalAttr<StrAttr>:$scope);
   let assemblyFormat = [{

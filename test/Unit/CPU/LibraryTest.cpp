@@ -2,7 +2,10 @@
 
 #include "Compile.h"
 
+#include "espalier/CodeGen/CPUTarget.h"
+
 #include <cmath>
+#include <cstring>
 
 using namespace espalier;
 using namespace espalier::test;
@@ -228,6 +231,74 @@ TEST(Conv, ConstantFilterIsPackedAgainAfterAChange) {
   ASSERT_OK(program.write(w, tensor<float>({16, 16, 3, 3}, [](int64_t) { return 0.0f; })));
   ASSERT_OK(program.run());
   expectEqual(*program.read(*program.findOutput("y")), std::vector<double>(64, 0.0));
+}
+
+/// bf16 of small integers, which are exact in it.
+rt::HostTensor narrow(const rt::HostTensor &tensor) {
+  rt::HostTensor result = *rt::HostTensor::create(rt::DType::BF16, tensor.shape());
+  for (int64_t i = 0; i < tensor.numElements(); ++i) {
+    uint32_t bits;
+    std::memcpy(&bits, &tensor.elements<float>()[i], sizeof bits);
+    auto upper = static_cast<uint16_t>(bits >> 16);
+    std::memcpy(result.bytes().data() + 2 * i, &upper, sizeof upper);
+  }
+  return result;
+}
+
+/// A program of the three convolutions of 256 channels over images of 3x3, in bf16.
+std::string threeConvolutions(int64_t batch) {
+  std::string image = "memref<" + std::to_string(batch) + "x3x3x256xbf16>";
+  std::string window = " strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 1\n";
+  return "plan.program @main {\n"
+         "%x = plan.argument \"x\" input : " +
+         image + "\n%dy = plan.argument \"dy\" input : " + image +
+         "\n%w = plan.argument \"w\" parameter : memref<256x256x3x3xbf16>\n"
+         "%y = plan.argument \"y\" output : " +
+         image + "\n%dx = plan.argument \"dx\" output : " + image +
+         "\n%dw = plan.argument \"dw\" output : memref<256x256x3x3xf32>\n"
+         "plan.conv2d nhwc %x : " +
+         image + ", %w : memref<256x256x3x3xbf16> residual %dy : " + image + " into %y : " + image + window +
+         "plan.conv2d_input_gradient nhwc %dy : " + image + ", %w : memref<256x256x3x3xbf16> into %dx : " + image +
+         window + "plan.conv2d_filter_gradient nhwc %x : " + image + ", %dy : " + image +
+         " into %dw : memref<256x256x3x3xf32>" + window + "}";
+}
+
+// Images are taken some at a time: what is one product for 40 is several for 80, and gives the same bits.
+TEST(Conv, ManyImagesAreSeveralProductsOfPatches) {
+  mlir::MLIRContext context;
+  if (!codegen::CPUTarget::get("host", mlir::UnknownLoc::get(&context))->hasExtension("avx512bf16"))
+    GTEST_SKIP() << "this processor has no avx512bf16";
+  constexpr int64_t half = 40, imageBytes = 3 * 3 * 256 * 2;
+  rt::HostTensor x = narrow(smallIntegers({2 * half, 3, 3, 256}, 1)),
+                 dy = narrow(smallIntegers({2 * half, 3, 3, 256}, 2));
+  rt::HostTensor w = narrow(smallIntegers({256, 256, 3, 3}, 3));
+  rt::Program whole = load(threeConvolutions(2 * half), "main", /*threads=*/2);
+  ASSERT_OK(whole.write(*whole.findInput("x"), x));
+  ASSERT_OK(whole.write(*whole.findInput("dy"), dy));
+  ASSERT_OK(whole.write(*whole.findInput("w"), w));
+  ASSERT_OK(whole.run());
+  for (size_t row : {0, 1, 2})
+    EXPECT_EQ(whole.describeRow(row).rfind("patches ", 0), 0u) << whole.describeRow(row);
+  rt::HostTensor dw = *whole.read(*whole.findOutput("dw")), sum = dw;
+  std::fill(sum.elements<float>().begin(), sum.elements<float>().end(), 0.0f);
+  for (int64_t part : {0, 1}) {
+    rt::Program program = load(threeConvolutions(half));
+    ASSERT_OK(program.write(*program.findInput("w"), w));
+    rt::HostTensor partX = *rt::HostTensor::create(rt::DType::BF16, {half, 3, 3, 256}), partDy = partX;
+    std::memcpy(partX.bytes().data(), x.bytes().data() + part * half * imageBytes, half * imageBytes);
+    std::memcpy(partDy.bytes().data(), dy.bytes().data() + part * half * imageBytes, half * imageBytes);
+    ASSERT_OK(program.write(*program.findInput("x"), partX));
+    ASSERT_OK(program.write(*program.findInput("dy"), partDy));
+    ASSERT_OK(program.run());
+    for (const char *name : {"y", "dx"}) {
+      rt::HostTensor all = *whole.read(*whole.findOutput(name)), some = *program.read(*program.findOutput(name));
+      EXPECT_EQ(std::memcmp(all.bytes().data() + part * half * imageBytes, some.bytes().data(), half * imageBytes), 0);
+    }
+    rt::HostTensor addend = *program.read(*program.findOutput("dw"));
+    for (int64_t i = 0; i < sum.numElements(); ++i)
+      sum.elements<float>()[i] += addend.elements<float>()[i];
+  }
+  EXPECT_EQ(std::memcmp(dw.bytes().data(), sum.bytes().data(), sum.bytes().size()), 0);
 }
 
 struct MatmulCase {

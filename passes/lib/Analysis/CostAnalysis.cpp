@@ -191,8 +191,10 @@ private:
   /// `value`.
   Type findStoredElement(Value value) const {
     Operation *op = value.getDefiningOp();
-    if (isa<cg::CastOp>(op))
-      return narrower(storedElement(op->getOperand(0)), elementType(value));
+    auto isResult = [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); };
+    if (isa<cg::CastOp>(op)) // the caller gets what the type says
+      return llvm::any_of(op->getUsers(), isResult) ? Type()
+                                                    : narrower(storedElement(op->getOperand(0)), elementType(value));
     if (isa<cg::ParameterOp, cg::StateOp, cg::HyperOp>(op) || !value.hasOneUse())
       return {};
     auto user = dyn_cast<cg::CastOp>(*value.user_begin());

@@ -82,6 +82,11 @@ rt::Status Run::setInputs(rt::InferenceSession &session) const {
     rt::Expected<rt::HostTensor> tensor = rt::readNpy(file);
     if (!tensor)
       return tensor.takeStatus();
+    // As with weights: what f32 holds is exact in f64.
+    if (tensor->dtype() == rt::DType::F32 && forward.table().places[*id].dtype == rt::DType::F64)
+      tensor = rt::toFloat64(*tensor);
+    if (!tensor)
+      return tensor.takeStatus();
     if (rt::Status s = forward.write(*id, *tensor); !s.ok())
       return std::move(s).in(file);
   }

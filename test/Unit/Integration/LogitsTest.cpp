@@ -158,6 +158,26 @@ TEST_P(SmallLogits, OfFloat64EqualReference) {
   EXPECT_LE(integration::relativeError(compiled, exact), 1e-11);
 }
 
+/// Mixed precision: at most twice as far from float64 as PyTorch's autocast.
+TEST(MixedPrecision, LogitsRoundAsLittleAsPyTorch) {
+  golden::Golden golden = golden::read("cifar_resnet20");
+  ASSERT_GT(golden.bfloat16LogitsError, 0.0);
+  integration::LoadedNet net({"cifar_resnet20", "examples/zoo", 10});
+  ASSERT_TRUE(net.module);
+  std::map<Precision, std::vector<double>> logits;
+  for (Precision precision : {Precision::F64, Precision::F32, Precision::BF16}) {
+    InferenceOptions options = inferenceOptions(net, std::nullopt, precision);
+    options.sizes = {"N=16"};
+    logits[precision] = runCompiled(net, options);
+    ASSERT_EQ(logits[precision].size(), 160U);
+  }
+  EXPECT_LE(integration::relativeError(logits[Precision::BF16], logits[Precision::F64]),
+            2 * golden.bfloat16LogitsError);
+  // And it is mixed precision that was measured.
+  EXPECT_GE(integration::relativeError(logits[Precision::BF16], logits[Precision::F64]),
+            100 * integration::relativeError(logits[Precision::F32], logits[Precision::F64]));
+}
+
 /// Code for another processor than the one at hand computes the same.
 TEST(OtherProcessor, LogitsEqualThoseOfTheHost) {
   integration::LoadedNet net({"mobilenet_v2", "examples/zoo", 1000});

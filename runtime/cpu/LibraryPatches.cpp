@@ -22,8 +22,10 @@ static bool isFaster(const ProgramTable &program, const Conv2DGeometry &geometry
   if (geometry.layout != ImageLayout::NHWC || geometry.groups != 1 || input.dtype != DType::BF16 ||
       output.dtype != DType::BF16 || input.shape.size() != 4 || output.shape.size() != 4 || filter.shape.size() != 4)
     return false;
-  // What does not fit together is for the library to refuse.
-  if (input.shape[0] != output.shape[0] || input.shape[3] != filter.shape[1] || output.shape[3] != filter.shape[0])
+  // What does not fit together, or is empty, is for the library to refuse.
+  bool isEmpty = countElements(input) == 0 || countElements(output) == 0;
+  if (isEmpty || (filter.dtype != DType::BF16 && filter.dtype != DType::F32) || input.shape[0] != output.shape[0] ||
+      input.shape[3] != filter.shape[1] || output.shape[3] != filter.shape[0])
     return false;
   return filter.shape[2] * filter.shape[3] > 1 && input.shape[0] > 1 &&
          2 * countElements(filter) >= static_cast<double>(minFilterBytes) &&
@@ -65,7 +67,8 @@ void LibraryRow::Impl::addPart(int argument, PlaceId place, const memory::desc &
   memory::desc whole(dims, part.data_type(), FormatTag::abcd);
   memory view(part, cpuEngine(), nullptr);
   pieces.front().insert({argument, view});
-  patches->parts.emplace_back(addOperand(place, whole, whole, Packing::None, /*isOutput=*/false), view);
+  patches->parts.push_back({addOperand(place, whole, whole, Packing::None, /*isOutput=*/false), view,
+                            static_cast<int64_t>(part.get_size())});
 }
 
 void LibraryRow::Impl::addAlias(int argument, const memory &operand, const memory::desc &desc) {
@@ -99,9 +102,8 @@ void LibraryRow::Impl::executePatches() {
   for (int64_t chunk = 0; chunk < patches->chunks; ++chunk) {
     gatherPatches(patches->geometry, source + chunk * patches->images * patches->geometry.imageBytes(), rows,
                   patches->images, threads);
-    for (auto &[whole, part] : patches->parts)
-      part.set_data_handle(static_cast<uint8_t *>(whole.get_data_handle()) +
-                           chunk * static_cast<int64_t>(part.get_desc().get_size()));
+    for (Patches::Part &part : patches->parts)
+      part.argument.set_data_handle(static_cast<uint8_t *>(part.whole.get_data_handle()) + chunk * part.bytes);
     (chunk > 0 && patches->accumulate ? patches->accumulate : primitive).execute(stream, pieces.front());
   }
 }

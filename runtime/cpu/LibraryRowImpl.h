@@ -101,8 +101,12 @@ struct LibraryRow::Impl {
     PatchGeometry geometry;
     int64_t images = 1, chunks = 1; ///< of a chunk, and chunks
     memory source, patches;
-    /// An operand of which each chunk has a part: the place, and the argument.
-    std::vector<std::pair<memory, memory>> parts;
+    /// An operand of which each chunk has a part.
+    struct Part {
+      memory whole, argument;
+      int64_t bytes; ///< of the part
+    };
+    std::vector<Part> parts;
     /// Adds the products of later chunks to the result, in a filter gradient.
     dnnl::primitive accumulate;
   };

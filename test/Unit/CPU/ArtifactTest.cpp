@@ -3,9 +3,6 @@
 #include "Compile.h"
 
 #include "llvm/Object/ELFObjectFile.h"
-#include "llvm/Support/CRC.h"
-#include "llvm/Support/Endian.h"
-#include "llvm/Support/MathExtras.h"
 
 using namespace espalier;
 using namespace espalier::test;
@@ -48,21 +45,9 @@ const std::string &artifact() {
   return bytes;
 }
 
-/// The artifact with another manifest, consistent in sizes and checksum.
-std::string withManifest(const std::string &manifest) {
-  const std::string &original = artifact();
-  uint64_t oldBytes = llvm::support::endian::read64le(&original[16]);
-  std::string object = original.substr(llvm::alignTo(32 + oldBytes, 64));
-  std::string result = original.substr(0, 32) + manifest;
-  result.resize(llvm::alignTo(result.size(), 64));
-  result += object;
-  llvm::support::endian::write64le(&result[16], manifest.size());
-  llvm::support::endian::write32le(&result[12],
-                                   llvm::crc32(llvm::arrayRefFromStringRef(llvm::StringRef(result).drop_front(16))));
-  return result;
-}
+std::string withManifest(const std::string &manifest) { return test::withManifest(artifact(), manifest); }
 
-std::string manifest() { return artifact().substr(32, llvm::support::endian::read64le(&artifact()[16])); }
+std::string manifest() { return manifestOf(artifact()); }
 
 std::string replaced(std::string_view from, std::string_view to) {
   std::string result = manifest();

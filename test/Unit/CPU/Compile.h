@@ -9,6 +9,10 @@
 #include "espalier/Runtime/Program/Program.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/CRC.h"
+#include "llvm/Support/Endian.h"
+#include "llvm/Support/MathExtras.h"
 
 #include <gtest/gtest.h>
 
@@ -41,6 +45,22 @@ inline Compiled compile(llvm::StringRef text, const codegen::ArtifactOptions &op
 
 inline rt::Span<const uint8_t> bytesOf(const std::string &text) {
   return {reinterpret_cast<const uint8_t *>(text.data()), text.size()};
+}
+
+inline std::string manifestOf(const std::string &artifact) {
+  return artifact.substr(32, llvm::support::endian::read64le(&artifact[16]));
+}
+
+/// The artifact with another manifest, consistent in sizes and checksum.
+inline std::string withManifest(const std::string &artifact, const std::string &manifest) {
+  std::string object = artifact.substr(llvm::alignTo(32 + manifestOf(artifact).size(), 64));
+  std::string result = artifact.substr(0, 32) + manifest;
+  result.resize(llvm::alignTo(result.size(), 64));
+  result += object;
+  llvm::support::endian::write64le(&result[16], manifest.size());
+  llvm::support::endian::write32le(&result[12],
+                                   llvm::crc32(llvm::arrayRefFromStringRef(llvm::StringRef(result).drop_front(16))));
+  return result;
 }
 
 /// A program of freshly compiled text, on one thread unless said otherwise.

@@ -263,6 +263,34 @@ std::string threeConvolutions(int64_t batch) {
          " into %dw : memref<256x256x3x3xf32>" + window + "}";
 }
 
+// Rows as a damaged file may have them: patches divide by the number of pixels, and read whole filters.
+TEST(Conv, DamagedRowsMakeNoPatches) {
+  Compiled compiled = compile(threeConvolutions(2));
+  ASSERT_EQ(compiled.diagnostics, "");
+  std::string manifest = manifestOf(compiled.bytes);
+  auto prepare = [&](std::string_view from, std::string_view to) {
+    std::string damaged = manifest;
+    for (size_t at = 0; (at = damaged.find(from, at)) != std::string::npos; at += to.size())
+      damaged.replace(at, from.size(), to);
+    EXPECT_NE(damaged, manifest) << "no " << from;
+    auto executable = rt::Executable::load(bytesOf(withManifest(compiled.bytes, damaged)));
+    EXPECT_TRUE(executable.ok()) << executable.status().message();
+    auto program = rt::Program::create(*executable, "main", /*threads=*/1);
+    EXPECT_TRUE(program.ok()) << program.status().message();
+    for (const char *name : {"x", "dy", "w"}) {
+      const rt::Place &place = program->table().places[*program->findInput(name)];
+      EXPECT_TRUE(program->write(*program->findInput(name), *rt::HostTensor::create(place.dtype, place.shape)).ok());
+    }
+    return program->prepare();
+  };
+  // An empty convolution is for the library to do or to refuse.
+  (void)prepare("[2,3,3,256]", "[2,0,3,256]");
+  rt::Status status = prepare(R"("bf16","kind":"argument","logical":[256,256,3,3])",
+                              R"("u8","kind":"argument","logical":[256,256,3,3])");
+  EXPECT_NE(status.message().find("filter is u8[256, 256, 3, 3], expected f32 or bf16"), std::string::npos)
+      << status.message();
+}
+
 // Images are taken some at a time: what is one product for 40 is several for 80, and gives the same bits.
 TEST(Conv, ManyImagesAreSeveralProductsOfPatches) {
   mlir::MLIRContext context;

@@ -21,7 +21,7 @@ rt::Expected<WeightsFile> WeightsFile::read(const std::string &path) {
     if (endsWith(name, "num_batches_tracked") || (rt::isCheckpoint(file->metadata()) && rt::isSlotName(name)))
       continue;
     // What a run with a moving average was evaluated with.
-    std::string average = name + "#average";
+    std::string average = rt::averageName(name);
     bool hasAverage = rt::isCheckpoint(file->metadata()) && file->entries().count(average);
     rt::Expected<rt::HostTensor> tensor = file->read(hasAverage ? average : name);
     if (!tensor)

@@ -20,6 +20,7 @@ static constexpr const char *checkpointKey = "espalier.checkpoint", *checksumKey
 static constexpr int formatVersion = 1;
 
 bool espalier::rt::isSlotName(std::string_view name) { return name.find('#') != std::string_view::npos; }
+std::string espalier::rt::averageName(const std::string &path) { return path + "#average"; }
 
 bool espalier::rt::isCheckpoint(const Metadata &metadata) { return metadata.count(checkpointKey) != 0; }
 

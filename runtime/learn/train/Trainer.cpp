@@ -35,9 +35,6 @@ static double readScalar(DType dtype, Span<const uint8_t> bytes) {
   return value;
 }
 
-/// The slot with the moving average of a parameter or state.
-static std::string averageOf(const std::string &name) { return name + "#average"; }
-
 /// Makes `reader` use the parameters, states and slots of `owner`, or moving averages in their place where there are
 /// any.
 static Status shareStored(Program &owner, Program &reader, bool preferAverages) {
@@ -47,7 +44,7 @@ static Status shareStored(Program &owner, Program &reader, bool preferAverages) 
       return;
     std::optional<PlaceId> source;
     if (preferAverages)
-      source = owner.findInput(averageOf(place.name));
+      source = owner.findInput(averageName(place.name));
     if (!source)
       source = owner.findInput(place.name);
     if (!source)
@@ -205,6 +202,20 @@ Status Trainer::initialize(const InitializerTable &initializers) {
     if (Status s = programs.step.write(id, *tensor); !s.ok())
       return s;
   }
+  return startAverages(/*loaded=*/{});
+}
+
+Status Trainer::startAverages(const TensorMap &loaded) {
+  for (PlaceId id : stored) {
+    std::optional<PlaceId> average = programs.step.findInput(averageName(placeOf(programs.step, id).name));
+    if (!average || loaded.count(placeOf(programs.step, *average).name))
+      continue;
+    Expected<HostTensor> value = programs.step.read(id);
+    if (!value)
+      return value.takeStatus();
+    if (Status s = programs.step.write(*average, *value); !s.ok())
+      return s;
+  }
   return {};
 }
 
@@ -260,7 +271,7 @@ Status Trainer::load(const TensorMap &tensors) {
     if (Status s = programs.step.write(id, found->second); !s.ok())
       return s;
   }
-  return {};
+  return startAverages(tensors);
 }
 
 Expected<TensorMap> Trainer::read(bool slots) const {
@@ -282,7 +293,7 @@ Expected<TensorMap> Trainer::weights() const {
   if (!tensors)
     return tensors;
   for (auto &[name, tensor] : *tensors)
-    if (std::optional<PlaceId> average = programs.step.findInput(averageOf(name))) {
+    if (std::optional<PlaceId> average = programs.step.findInput(averageName(name))) {
       Expected<HostTensor> value = programs.step.read(*average);
       if (!value)
         return value.takeStatus();

@@ -68,6 +68,8 @@ struct Checkpoint {
 
 /// Whether a tensor belongs to the optimiser, by its name.
 bool isSlotName(std::string_view name);
+/// The slot with the moving average of a parameter or state.
+std::string averageName(const std::string &path);
 
 /// Writes the file atomically.
 Status writeCheckpoint(const std::string &path, const Checkpoint &checkpoint);

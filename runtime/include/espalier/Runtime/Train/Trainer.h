@@ -101,6 +101,8 @@ private:
   Status explainNonFinite(Program &program, int64_t step);
   bool storedIsFinite();
   Expected<TensorMap> read(bool slots) const;
+  /// Moving averages that were not loaded start as what they are averages of: weights before the first step are whole.
+  Status startAverages(const TensorMap &loaded);
 
   TrainingPrograms programs;
   Prefetcher train, test;

@@ -85,7 +85,7 @@ rt::Expected<PhaseOptions> Compile::chooseProgram(Network &net) const {
   if (!source.empty() && parsePhase(source) != *phase)
     return rt::invalidInput("{} is at phase '{}', but --from says '{}'", network.file, getName(*phase).str(), source);
   if (*phase != Phase::Input) {
-    if (network.areGiven() || machine.precision() != Precision::F32)
+    if (network.areGiven() || machine.givenPrecision)
       return rt::usageError("{} is at phase '{}', where architecture, sizes and precision are fixed", network.file,
                             getName(*phase).str());
     return options;

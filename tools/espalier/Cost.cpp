@@ -31,7 +31,10 @@ public:
     flags.add_option("--loss", loss, "Loss of the step: an fn of the file or the prelude")->capture_default_str();
     allowWords<cg::OptimizerKind>(
         flags.add_option("--optimizer", optimizer, "Optimiser of the step; sgd has momentum")->default_str("sgd"),
-        {{"sgd", cg::OptimizerKind::SGD}, {"adam", cg::OptimizerKind::Adam}, {"adamw", cg::OptimizerKind::AdamW}});
+        {{"sgd", cg::OptimizerKind::SGD},
+         {"adam", cg::OptimizerKind::Adam},
+         {"adamw", cg::OptimizerKind::AdamW},
+         {"rmsprop", cg::OptimizerKind::RMSprop}});
     declarePrecision(flags, precision);
     flags.add_flag("--json", json, "One JSON document, with a row for every op");
     flags.add_option("-o,--output", output, "Write to a file")->type_name("FILE");

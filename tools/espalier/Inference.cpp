@@ -22,7 +22,8 @@ void InferenceFlags::declare(CLI::App &flags) {
   CLI::Option *file = flags.add_option("--weights", weights, "Weights (safetensors)")->type_name("FILE");
   flags.add_flag("--random-weights", randomWeights, "Draw weights from their initialisers")->excludes(file);
   flags.add_option("--seed", seed, "Seed of random weights and inputs")->capture_default_str();
-  flags.add_option("--threads", threads, "Threads (default: one for each processor)")->check(atLeastOne(maxThreads));
+  flags.add_option("--threads", threads, "Threads (default: one for each processor)")
+      ->check(atLeastOne(rt::maxThreads));
 }
 
 static rt::InferenceSession::WeightSource fromFile(const InferenceFlags &flags, const WeightsFile &file) {

@@ -48,9 +48,6 @@ inline CLI::Validator atLeastOne(int64_t limit = std::numeric_limits<int64_t>::m
       "");
 }
 
-/// More threads than that are a slip, and libgomp dies of them.
-constexpr int64_t maxThreads = 1024;
-
 } // namespace espalier::tools
 
 #endif // ESPALIER_TOOLS_ESPALIER_OPTIONS_H

@@ -66,8 +66,10 @@ static rt::Expected<NameTable> readTable(const std::string &path) {
   return table;
 }
 
-/// The rule for the longest path that `name` begins with.
-static NameTable::iterator findRule(NameTable &table, const std::string &name) {
+/// The rule for the longest path that `tensor` begins with. What belongs to a parameter, such as `fc.weight#momentum`
+/// in a checkpoint, goes with it.
+static NameTable::iterator findRule(NameTable &table, const std::string &tensor) {
+  std::string name = tensor.substr(0, tensor.find('#'));
   for (size_t end = name.size(); end != std::string::npos && end > 0; end = name.rfind('.', end - 1))
     if (auto rule = table.find(name.substr(0, end)); rule != table.end())
       return rule;

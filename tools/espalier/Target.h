@@ -22,8 +22,8 @@ struct TargetFlags {
   /// A usage error for words that mean nothing; Unsupported, with the nearest supported form, for devices that this
   /// build lacks.
   rt::Status check() const;
-  /// Whether a flag differs from what it is by itself.
-  bool areGiven() const { return cpu != "host" || precision() != Precision::F32 || !kernelTable.empty(); }
+  /// Whether a flag says what code is made for.
+  bool areGiven() const { return cpu != "host" || givenPrecision || !kernelTable.empty(); }
 
   Precision precision() const { return givenPrecision.value_or(Precision::F32); }
 };

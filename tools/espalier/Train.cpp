@@ -194,6 +194,9 @@ rt::Status Train::openInputs() {
       return opened.takeStatus();
     set->emplace(std::move(*opened));
   }
+  if (trainSet->size() < recipe.batch)
+    return rt::invalidInput("{}: the training set has {} samples, fewer than one batch of {}", recipe.data,
+                            trainSet->size(), recipe.batch);
   rt::Expected<rt::Normalisation> chosen = chooseNormalisation(recipe, *trainSet);
   if (!chosen)
     return chosen.takeStatus();

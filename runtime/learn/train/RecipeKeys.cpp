@@ -2,6 +2,8 @@
 
 #include "RecipeKeys.h"
 
+#include "espalier/Runtime/CPU/Parallel.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -42,7 +44,7 @@ const std::vector<KeyRecord> &keys::keyRecords() {
          "equal parts that a batch is cut into; they run one after the other, and the step takes the mean of their "
          "gradients: that of the whole batch, but for batch norm, which normalises each part by itself"},
         {"seed", Integer{&Recipe::seed, 0, INT64_MAX}, "of the initial weights, the order of the images and dropout"},
-        {"threads", Integer{&Recipe::threads, 0, 4096}, "processor threads; 0 is one for each core"},
+        {"threads", Integer{&Recipe::threads, 0, maxThreads}, "processor threads; 0 is one for each core"},
         {"deterministic", Boolean{&Recipe::deterministic},
          "the same bits for any number of threads, at some cost; otherwise only runs with equally many have the same"},
         {"schedule",

@@ -436,7 +436,7 @@ Expected<Recipe> espalier::rt::readRecipe(const std::string &path) {
 static Status readSetting(Recipe &recipe, const std::string &setting) {
   size_t equals = setting.find('=');
   if (equals == std::string::npos)
-    return invalidInput("--set wants KEY=VALUE, but got '{}'", setting);
+    return invalidInput("a setting wants KEY=VALUE, but got '{}'", setting);
   std::string key = setting.substr(0, equals), value = setting.substr(equals + 1);
   if (key == "lr")
     key = "learning_rate";

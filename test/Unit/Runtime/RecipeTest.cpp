@@ -175,6 +175,7 @@ TEST(RecipeTest, TypesAreChecked) {
 }
 
 TEST(RecipeTest, RangesAreChecked) {
+  expectInvalid("threads = 1025", "run.toml:1:11: 'threads' expects an integer from 0 to 1024, but got 1025");
   expectInvalid("epochs = 0", "run.toml:1:10: 'epochs' expects an integer from 1 to 2147483648, but got 0");
   expectInvalid("learning_rate = 0", "run.toml:1:17: 'learning_rate' expects a number above 0, but got 0");
   expectInvalid("learning_rate = nan", "run.toml:1:17: 'learning_rate' expects a number above 0, but got nan");
@@ -256,7 +257,7 @@ TEST(RecipeTest, FlagsOverrideValues) {
   ASSERT_TRUE(overrideRecipe(recipe, {"mean=[0.5]", "std=[0.25]"}).ok());
   EXPECT_EQ(recipe.deviation, std::vector<double>{0.25});
   expectFailure(overrideRecipe(recipe, {"std=auto"}), StatusCode::Usage, "both");
-  expectFailure(overrideRecipe(recipe, {"epochs=5", "epochs"}), StatusCode::Usage, "--set wants KEY=VALUE");
+  expectFailure(overrideRecipe(recipe, {"epochs=5", "epochs"}), StatusCode::Usage, "a setting wants KEY=VALUE");
 
   expectFailure(overrideRecipe(recipe, {"epoch=3"}), StatusCode::Usage, "unknown key 'epoch'; did you mean 'epochs'?");
   expectFailure(overrideRecipe(recipe, {"epochs=many"}), StatusCode::Usage,

@@ -7,7 +7,7 @@ import struct
 import subprocess
 import sys
 
-SHAPES = {"stem.weight": [2, 1], "stem.bn.weight": [2], "stems.weight": [2], "head.weight": [2, 1, 1, 2], "other": [2]}
+SHAPES = {"stem.weight": [2, 1], "stem.bn.weight": [2], "stems.weight": [2], "head.weight": [2, 1, 1, 2], "other": [2], "other#average": [2]}
 
 
 def read(path):
@@ -54,6 +54,7 @@ elif sys.argv[1] == "check":
         "stems.weight": before["stems.weight"],
         "fc.weight": ([2, 2], before["head.weight"][1]),
         "other2": before["other"],
+        "other2#average": before["other#average"],
     }
     assert after == expected, after
     assert header["__metadata__"] == {"format": "pt"}

@@ -16,6 +16,9 @@ namespace espalier::rt {
 /// A compiled kernel: computes iterations `[begin, end)` on `places`.
 using KernelFunction = void (*)(void *const *places, int64_t begin, int64_t end);
 
+/// More threads than that are a slip, and libgomp dies of them.
+constexpr int maxThreads = 1024;
+
 /// Processors that this process may use; at least 1.
 int availableProcessors();
 

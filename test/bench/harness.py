@@ -34,10 +34,12 @@ def median_ms(function, runs):
 
 def enter_environment():
     """Goes on in build/bench-env, made first if need be. With ESPALIER_BENCH_ENV set, whatever runs this has the peers."""
-    python = os.path.join(ENVIRONMENT, "bin", "python")
+    python, stamp = os.path.join(ENVIRONMENT, "bin", "python"), os.path.join(ENVIRONMENT, "packages.json")
     if os.path.abspath(sys.prefix) == ENVIRONMENT or "ESPALIER_BENCH_ENV" in os.environ:
         return
-    if not os.path.exists(python):
+    if not os.path.exists(stamp) or json.load(open(stamp)) != PACKAGES:
         venv.create(ENVIRONMENT, with_pip=True)
         subprocess.run([python, "-m", "pip", "install", "-q", *PACKAGES], check=True)
+        with open(stamp, "w") as file:  # the installation is whole
+            json.dump(PACKAGES, file)
     os.execv(python, [python, *sys.argv])

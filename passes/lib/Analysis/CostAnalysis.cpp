@@ -3,6 +3,7 @@
 #include "espalier/Analysis/CostAnalysis.h"
 #include "espalier/Dialect/CG/IR/CGOps.h"
 
+#include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
@@ -172,12 +173,10 @@ private:
     }
   }
 
-  static Type elementType(Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); }
-
   /// The element type that `value` has in memory.
   Type storedElement(Value value) const {
     Type element = storedElements.lookup(value);
-    return element ? element : elementType(value);
+    return element ? element : getElementTypeOrSelf(value);
   }
 
   /// The narrower of two floating-point types; null where one is none.
@@ -193,12 +192,13 @@ private:
     Operation *op = value.getDefiningOp();
     auto isResult = [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); };
     if (isa<cg::CastOp>(op)) // the caller gets what the type says
-      return llvm::any_of(op->getUsers(), isResult) ? Type()
-                                                    : narrower(storedElement(op->getOperand(0)), elementType(value));
+      return llvm::any_of(op->getUsers(), isResult)
+                 ? Type()
+                 : narrower(storedElement(op->getOperand(0)), getElementTypeOrSelf(value));
     if (isa<cg::ParameterOp, cg::StateOp, cg::HyperOp>(op) || !value.hasOneUse())
       return {};
     auto user = dyn_cast<cg::CastOp>(*value.user_begin());
-    return user ? narrower(elementType(value), user.getType()) : Type();
+    return user ? narrower(getElementTypeOrSelf(value), user.getType()) : Type();
   }
 
   /// A cast between floating-point types that no memory lies between: compiled programs make it in the kernel before or

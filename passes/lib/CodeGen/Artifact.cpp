@@ -21,10 +21,10 @@ using namespace espalier;
 
 static constexpr uint32_t formatVersion = 1;
 
-/// `file:line:col` of the innermost place in a source file, or the empty string.
 /// Names and paths come from anywhere; JSON holds Unicode alone.
 static std::string toText(const Twine &bytes) { return llvm::json::fixUTF8(bytes.str()); }
 
+/// `file:line:col` of the innermost place in a source file, or the empty string.
 static std::string describeLocation(Location loc) {
   std::string result;
   loc->walk([&](Location nested) {

@@ -3,6 +3,8 @@
 #include "espalier/Dialect/CG/IR/Elementwise.h"
 #include "espalier/Dialect/CG/IR/CGOps.h"
 
+#include "mlir/IR/TypeUtilities.h"
+
 using namespace mlir;
 using namespace espalier::cg;
 
@@ -102,11 +104,12 @@ Value espalier::cg::reduceToShapeOf(OpBuilder &builder, Location loc, Value cota
   return sum.getType() == to ? sum : ReshapeLikeOp::create(builder, loc, sum, operand).getResult();
 }
 
+Value espalier::cg::castTo(OpBuilder &builder, Location loc, Value value, Type element) {
+  return getElementTypeOrSelf(value) == element ? value : CastOp::create(builder, loc, value, element).getResult();
+}
+
 Value espalier::cg::castLike(OpBuilder &builder, Location loc, Value value, Value like) {
-  Type element = cast<RankedTensorType>(like.getType()).getElementType();
-  return cast<RankedTensorType>(value.getType()).getElementType() == element
-             ? value
-             : CastOp::create(builder, loc, value, element).getResult();
+  return castTo(builder, loc, value, getElementTypeOrSelf(like));
 }
 
 Value espalier::cg::createScalar(OpBuilder &builder, Location loc, Value like, double value) {

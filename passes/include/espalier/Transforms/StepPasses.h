@@ -47,6 +47,9 @@ std::string storageName(mlir::DictionaryAttr attributes);
 /// Makes `value` the gradient of the parameter of `mark`, for everything that reads the mark or looks for one later.
 void replaceGradient(mlir::OpBuilder &builder, ParameterGradientOp mark, mlir::Value value);
 
+/// `value` in another element type, by a `cg.cast` that has the place and the scope of `user`.
+mlir::Value castFor(mlir::OpBuilder &builder, mlir::Operation *user, mlir::Value value, mlir::Type element);
+
 /// Infers the element types of the results of `op`, which infers its types, anew; extents stay. Fails, having emitted
 /// an error, where the operands do not fit together.
 mlir::LogicalResult inferElementTypesAnew(mlir::Operation *op);

@@ -6,6 +6,8 @@
 
 #include "espalier/Conversion/CGToPlan/Contraction.h"
 
+#include "mlir/IR/TypeUtilities.h"
+
 using namespace mlir;
 using namespace espalier::cg;
 
@@ -39,8 +41,6 @@ bool hasWindowInPadding(Operation *op) {
   return false;
 }
 
-Type getElementType(Value value) { return getTensorType(value).getElementType(); }
-
 /// One call of oneDNN, which takes f32 and bf16 and sums in f32.
 class OneDNN final : public Candidate {
 public:
@@ -51,7 +51,7 @@ public:
     if (!chain)
       return "the library computes one contraction and what it can add to it";
     Operation *op = chain->contraction;
-    Type element = getElementType(op->getOperand(0)), result = getElementType(op->getResult(0));
+    Type element = getElementTypeOrSelf(op->getOperand(0)), result = getElementTypeOrSelf(op->getResult(0));
     if ((!element.isF32() && !element.isBF16()) || (result != element && !result.isF32()))
       return "the library computes in f32 and bf16";
     for (Type type : llvm::concat<const Type>(op->getOperandTypes(), op->getResultTypes()))
@@ -75,7 +75,7 @@ public:
 
   /// Without it the library has, if anything, slow reference code for bf16.
   StringRef getRequiredExtension(Operation *contraction) const override {
-    return getElementType(contraction->getOperand(0)).isBF16() ? "avx512bf16" : "";
+    return getElementTypeOrSelf(contraction->getOperand(0)).isBF16() ? "avx512bf16" : "";
   }
 
   LogicalResult emitRows(GroupOp group, RowBuilder &rows) const override { return emitLibraryRow(group, rows); }
@@ -131,7 +131,8 @@ public:
     if (ops.size() > 1 && llvm::any_of(ops, isContraction))
       return "loops fuse nothing with a contraction";
     for (Operation *op : ops)
-      if (isContraction(op) && getScalarType(getElementType(op->getResult(0))) != getElementType(op->getResult(0)))
+      if (isContraction(op) &&
+          getScalarType(getElementTypeOrSelf(op->getResult(0))) != getElementTypeOrSelf(op->getResult(0)))
         return "loops sum in the result, whose numbers are too short for that";
     return std::nullopt;
   }

@@ -5,6 +5,7 @@
 #include "espalier/Conversion/CGToPlan/Candidate.h"
 #include "espalier/Conversion/CGToPlan/Contraction.h"
 #include "espalier/Conversion/CGToPlan/Lowering.h"
+#include "espalier/Dialect/CG/IR/Elementwise.h"
 
 #include "mlir/IR/IRMapping.h"
 
@@ -46,10 +47,7 @@ struct Emitter {
     shape[0] = getTensorType(vector).getDimSize(0);
     return reshape(vector, shape);
   }
-  Value castTo(Value value, Type element) {
-    return getTensorType(value).getElementType() == element ? value
-                                                            : CastOp::create(builder, loc, value, element).getResult();
-  }
+  Value castTo(Value value, Type element) { return espalier::cg::castTo(builder, loc, value, element); }
   /// The first of `value`, in memory or as a cast of what is in memory: a view of a cast would need the cast there.
   Value first(Value value, int64_t axis) {
     if (auto inner = value.getDefiningOp<CastOp>())

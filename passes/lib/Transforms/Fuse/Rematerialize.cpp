@@ -71,7 +71,7 @@ private:
         auto type = cast<RankedTensorType>(result.getType());
         int64_t bytes = type.getNumElements() * std::max<int64_t>(1, type.getElementTypeBitWidth() / 8);
         change[position[&op]] += bytes;
-        change[lastUse.lookup(result) + 1] -= bytes;
+        change[std::max(lastUse.lookup(result), position[&op]) + 1] -= bytes; // where nothing reads it, at once
       }
     int64_t live = 0, most = 0, place = 0;
     for (auto [index, bytes] : llvm::enumerate(change)) {

@@ -2,6 +2,7 @@
 
 #include "espalier/Transforms/StepPasses.h"
 
+#include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/DenseSet.h"
 
 using namespace mlir;
@@ -11,6 +12,13 @@ namespace espalier::cg {
 #define GEN_PASS_DEF_MIXEDPRECISION
 #include "espalier/Transforms/StepPasses.h.inc"
 } // namespace espalier::cg
+
+Value espalier::cg::castFor(OpBuilder &builder, Operation *user, Value value, Type element) {
+  auto cast = CastOp::create(builder, user->getLoc(), value, element);
+  if (Attribute scope = user->getAttr(scopeAttrName))
+    cast->setAttr(scopeAttrName, scope);
+  return cast;
+}
 
 static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
 static bool isFloat(Value value) { return isa<FloatType>(tensorType(value).getElementType()); }
@@ -51,7 +59,7 @@ private:
     }
 
     bool normalises = op.hasTrait<NormalisesWide>();
-    bool goesOnNarrow = normalises && elementType(op.getOperand(0)) == narrow;
+    bool goesOnNarrow = normalises && getElementTypeOrSelf(op.getOperand(0)) == narrow;
     FloatType computed = op.hasTrait<ComputesNarrow>()               ? narrow
                          : normalises || op.hasTrait<ComputesWide>() ? wide
                                                                      : followOperands(op);
@@ -62,11 +70,11 @@ private:
         operand.set(convert(operand.get(), computed, op));
     SmallVector<Type, 3> before;
     for (Value result : op.getResults())
-      before.push_back(elementType(result));
+      before.push_back(getElementTypeOrSelf(result));
     if (failed(inferElementTypesAnew(&op)))
       return failure();
     for (auto [result, element] : llvm::zip_equal(op.getResults(), before))
-      if (elementType(result) != element)
+      if (getElementTypeOrSelf(result) != element)
         original[result] = element;
     if (goesOnNarrow) {
       Value result = op.getResult(0), rounded = convert(result, narrow, op);
@@ -81,38 +89,35 @@ private:
     FloatType computed;
     for (Value operand : op.getOperands())
       if (isFloat(operand) && !weights.contains(operand))
-        computed = computed == wide || elementType(operand) == wide ? wide : narrow;
+        computed = computed == wide || getElementTypeOrSelf(operand) == wide ? wide : narrow;
     return computed;
   }
 
   /// `value` in another type. There is one cast of each value, beside its definition.
   Value convert(Value value, Type element, Operation &user) {
-    if (elementType(value) == element)
+    if (getElementTypeOrSelf(value) == element)
       return value;
     // Widening loses nothing.
-    if (auto cast = value.getDefiningOp<CastOp>(); cast && element == narrow && elementType(cast.getInput()) == narrow)
+    if (auto cast = value.getDefiningOp<CastOp>();
+        cast && element == narrow && getElementTypeOrSelf(cast.getInput()) == narrow)
       return cast.getInput();
     Value &converted = conversions[value];
     if (converted)
       return converted;
     OpBuilder builder(graph.getContext());
     builder.setInsertionPointAfterValue(value);
-    converted = CastOp::create(builder, user.getLoc(), value, element);
-    if (Attribute scope = user.getAttr(scopeAttrName))
-      converted.getDefiningOp()->setAttr(scopeAttrName, scope);
+    converted = castFor(builder, &user, value, element);
     if (weights.contains(value))
       weights.insert(converted);
     return converted;
   }
 
   LogicalResult checkType(Operation *op, Value value) const {
-    if (!isFloat(value) || elementType(value) == narrow || elementType(value) == wide)
+    if (!isFloat(value) || getElementTypeOrSelf(value) == narrow || getElementTypeOrSelf(value) == wide)
       return success();
     return op->emitOpError("expects floating-point types ")
            << wide << " and " << narrow << " where precision is mixed, but got " << value.getType();
   }
-
-  static Type elementType(Value value) { return tensorType(value).getElementType(); }
 
   GraphOp graph;
   FloatType narrow, wide;

@@ -2,6 +2,7 @@
 
 #include "espalier/Transforms/StepPasses.h"
 
+#include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
@@ -12,8 +13,9 @@ namespace espalier::cg {
 #include "espalier/Transforms/StepPasses.h.inc"
 } // namespace espalier::cg
 
-static Type elementType(Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); }
-static bool isNarrow(Value value) { return elementType(value).isBF16() || elementType(value).isF16(); }
+static bool isNarrow(Value value) {
+  return getElementTypeOrSelf(value).isBF16() || getElementTypeOrSelf(value).isF16();
+}
 
 /// A cast from a narrow type to f32.
 static bool isWidening(CastOp cast) { return cast && cast.getType().isF32() && isNarrow(cast.getInput()); }
@@ -44,11 +46,11 @@ private:
   static LogicalResult computeWide(Operation *op) {
     OpBuilder builder(op);
     Value result = op->getResult(0);
-    Type narrow = elementType(result);
+    Type narrow = getElementTypeOrSelf(result);
     auto uses = llvm::to_vector(llvm::make_pointer_range(result.getUses()));
     for (OpOperand &operand : op->getOpOperands())
       if (isNarrow(operand.get()))
-        operand.set(castTo(builder, op, operand.get(), builder.getF32Type()));
+        operand.set(castFor(builder, op, operand.get(), builder.getF32Type()));
     if (failed(inferElementTypesAnew(op)))
       return failure();
     builder.setInsertionPointAfter(op);
@@ -60,7 +62,7 @@ private:
         continue;
       }
       if (!rounded)
-        rounded = castTo(builder, op, result, narrow);
+        rounded = castFor(builder, op, result, narrow);
       use->set(rounded);
     }
     return success();
@@ -75,7 +77,7 @@ private:
       return success();
     OpBuilder builder(source);
     if (auto rounding = dyn_cast<CastOp>(source)) {
-      if (elementType(rounding.getInput()).isF32()) {
+      if (getElementTypeOrSelf(rounding.getInput()).isF32()) {
         cast.replaceAllUsesWith(rounding.getInput());
         cast.erase();
         rounding.erase();
@@ -85,9 +87,9 @@ private:
     if (auto gradient = dyn_cast<Conv2dFilterGradientOp>(source)) {
       Value like = gradient.getLike();
       auto narrowed = like.getDefiningOp<CastOp>();
-      bool isMaster = narrowed && elementType(narrowed.getInput()).isF32();
+      bool isMaster = narrowed && getElementTypeOrSelf(narrowed.getInput()).isF32();
       gradient.getLikeMutable().assign(isMaster ? narrowed.getInput()
-                                                : castTo(builder, source, like, builder.getF32Type()));
+                                                : castFor(builder, source, like, builder.getF32Type()));
     } else if (auto matmul = dyn_cast<MatmulOp>(source)) {
       matmul.setResultType(builder.getF32Type());
     } else {
@@ -95,7 +97,7 @@ private:
         return success();
       for (OpOperand &operand : source->getOpOperands())
         if (isNarrow(operand.get())) {
-          operand.set(castTo(builder, source, operand.get(), builder.getF32Type()));
+          operand.set(castFor(builder, source, operand.get(), builder.getF32Type()));
           pending.insert(operand.get().getDefiningOp<CastOp>());
         }
     }
@@ -109,13 +111,6 @@ private:
   /// Is the result of `op` wider when its operands are?
   static bool followsOperands(Operation *op) {
     return isa<ShapeOpInterface>(op) && !op->hasTrait<ComputesNarrow>() && llvm::any_of(op->getOperands(), isNarrow);
-  }
-
-  static Value castTo(OpBuilder &builder, Operation *user, Value value, Type element) {
-    auto cast = CastOp::create(builder, user->getLoc(), value, element);
-    if (Attribute scope = user->getAttr(scopeAttrName))
-      cast->setAttr(scopeAttrName, scope);
-    return cast;
   }
 };
 } // namespace

@@ -27,7 +27,9 @@ mlir::LogicalResult evaluateElementwise(mlir::Operation *op, llvm::ArrayRef<cons
 /// The transpose of broadcasting: sums `cotangent` over the dimensions along which `operand` was repeated.
 mlir::Value reduceToShapeOf(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value cotangent, mlir::Value operand);
 
-/// `value` in the element type of `like`: itself, or a `cg.cast`.
+/// `value` in another element type: itself, or a `cg.cast`.
+mlir::Value castTo(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value, mlir::Type element);
+/// castTo() the element type of `like`.
 mlir::Value castLike(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value, mlir::Value like);
 
 /// A tensor of rank 0, of the element type of `like`.

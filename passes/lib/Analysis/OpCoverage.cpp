@@ -37,6 +37,7 @@ static const CoverageReason coverageReasons[] = {
     {"gradient", "the result does not depend on the values of operands",
      "constant iota random_uniform random_normal extent"},
     {"gradient", "the result is discrete: its derivative is 0 wherever it exists", "compare argmax"},
+    {"gradient", "a statistic of histograms, which change in steps", "mutual_information"},
     {"gradient", "`cg-specialize` replaces it before differentiation", "batch_norm dropout"},
     {"linear", "holds or ends other ops, or stands for storage",
      "graph return group yield parameter state hyper update parameter_gradient parameter_update"},
@@ -44,7 +45,8 @@ static const CoverageReason coverageReasons[] = {
      "constant iota random_uniform random_normal extent argmax compare"},
     {"linear", "not linear, or with a constant term",
      "abs sign exp log sqrt rsqrt tanh erf sigmoid relu leaky_relu clamp maximum minimum power add sub reduce_max "
-     "softmax log_softmax batch_norm batch_norm_inference batch_norm_training max_pool2d"},
+     "softmax log_softmax batch_norm batch_norm_inference batch_norm_training max_pool2d "
+     "mutual_information"},
     {"linear", "linear in all its operands together, not in each alone", "where concat scatter_add"},
     {"linear", "the identity, but to differentiation, which must not see through it", "stop_gradient"},
     {"linear", "`cg-specialize` decides whether it is the identity or random", "dropout"},

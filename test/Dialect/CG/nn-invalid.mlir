@@ -429,3 +429,53 @@ cg.graph @adaptive_avg_pool2d_gradient_c2(%g: tensor<1x4x7x7xf32>, %x: tensor<1x
   %0 = cg.adaptive_avg_pool2d_gradient %g, %x : tensor<1x4x7x7xf32>, tensor<1x4x0x8xf32>
   cg.return
 }
+
+// -----
+
+cg.graph @mutual_information_c1(%x: tensor<1x4x8x8xf32>) {
+  // expected-error@+1 {{'cg.mutual_information' op expects 'window' to be 2 odd integers of at least 1, but got [3, 2]}}
+  %0 = cg.mutual_information %x window [3, 2] : tensor<1x4x8x8xf32>
+  cg.return
+}
+
+// -----
+
+cg.graph @mutual_information_c2(%x: tensor<1x4x8x8xf32>) {
+  // expected-error@+1 {{'cg.mutual_information' op expects 'dilations' to be 4 integers of at least 1, but got [1, 2]}}
+  %0 = cg.mutual_information %x, %x window [3, 3] dilations [1, 2] : tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32>
+  cg.return
+}
+
+// -----
+
+cg.graph @mutual_information_c3(%x: tensor<1x4x8x8xf32>, %y: tensor<1x3x8x8xf32>) {
+  // expected-error@+1 {{'cg.mutual_information' op expects images of one element type with equal channels, but got f32[1, 4, 8, 8] and f32[1, 3, 8, 8]}}
+  %0 = cg.mutual_information %x, %y window [3, 3] : tensor<1x4x8x8xf32>, tensor<1x3x8x8xf32>
+  cg.return
+}
+
+// -----
+
+cg.graph @mutual_information_none() {
+  // expected-error@+2 {{'cg.mutual_information' op expects at least 1 image, but got 0}}
+  // expected-error@+1 {{'cg.mutual_information' op failed to infer returned types}}
+  %0 = "cg.mutual_information"() {window = array<i64: 3, 3>} : () -> tensor<4x3x3xf64>
+  cg.return
+}
+
+// -----
+
+cg.graph @mutual_information_c4(%x: tensor<1x4x8x8xf32>) {
+  // expected-error@+1 {{'cg.mutual_information' op expects images that reach further than half the window (8 along dimension 3), but got f32[1, 4, 8, 8]}}
+  %0 = cg.mutual_information %x window [3, 5] dilations [7, 4] : tensor<1x4x8x8xf32>
+  cg.return
+}
+
+// -----
+
+// What a window reaches must be a number.
+cg.graph @mutual_information_overflow(%x: tensor<1x4x8x?xf32>) {
+  // expected-error@+1 {{'cg.mutual_information' op expects images that reach further than half the window}}
+  %0 = cg.mutual_information %x window [3, 5] dilations [1, 9223372036854775807] : tensor<1x4x8x?xf32>
+  cg.return
+}

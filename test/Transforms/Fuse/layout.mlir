@@ -47,3 +47,18 @@ cg.graph @elementwise(%x: tensor<1x4x6x6xf32>) -> tensor<1x4x6x6xf32> {
   %0 = cg.tanh %x : tensor<1x4x6x6xf32>
   cg.return %0 : tensor<1x4x6x6xf32>
 }
+
+// -----
+
+// Histograms go over one channel at a time: they read planes, whatever their image is made of.
+// CHECK-LABEL: cg.graph @histograms(
+// CHECK:         %[[CONV:.+]] = cg.group({{.+}}) {candidates = ["onednn", "tile", "loops"], layouts = [array<i64: 0, 2, 3, 1>]}
+// CHECK:         %[[PLANES:.+]] = cg.group(%[[CONV]]) {candidates = ["loops"]}
+// CHECK-NOT:       cg.mutual_information
+// CHECK:         cg.group(%[[PLANES]]) {candidates = ["loops"]}
+// CHECK:           cg.mutual_information
+cg.graph @histograms(%x: tensor<1x4x6x6xf32>, %w: tensor<4x4x1x1xf32>) -> tensor<4x3x3xf64> {
+  %0 = cg.conv2d %x, %w : tensor<1x4x6x6xf32>, tensor<4x4x1x1xf32>
+  %1 = cg.mutual_information %0 window [3, 3] : tensor<1x4x6x6xf32>
+  cg.return %1 : tensor<4x3x3xf64>
+}

@@ -18,6 +18,7 @@ void attachSourceModels(mlir::MLIRContext *context);
 void attachReductionModels(mlir::MLIRContext *context);
 void attachPoolModels(mlir::MLIRContext *context);
 void attachIndexingModels(mlir::MLIRContext *context);
+void attachStatisticsModels(mlir::MLIRContext *context);
 void attachContractionModels(mlir::MLIRContext *context);
 
 } // namespace espalier::cg

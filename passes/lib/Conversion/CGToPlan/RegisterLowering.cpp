@@ -16,6 +16,7 @@ void espalier::cg::registerLoweringModels(mlir::DialectRegistry &registry) {
     attachReductionModels(context);
     attachPoolModels(context);
     attachIndexingModels(context);
+    attachStatisticsModels(context);
     attachContractionModels(context);
   });
 }

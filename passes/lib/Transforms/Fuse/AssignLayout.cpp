@@ -41,7 +41,7 @@ public:
     for (GroupOp group : groups)
       setLayouts(group);
     for (GroupOp group : groups)
-      if (isContractionGroup(group))
+      if (isContractionGroup(group) || readsPlanes(group))
         convertOperands(group);
     for (Operation &op : llvm::make_early_inc_range(body))
       if (isa<ReshapeOp, ReturnOp>(op))
@@ -58,6 +58,9 @@ private:
 
   /// A matrix product writes rows, whatever reads them.
   static bool isProduct(GroupOp group) { return group && isa_and_present<MatmulOp>(findContraction(group)); }
+
+  /// Does the group go over one channel at a time, many times?
+  static bool readsPlanes(GroupOp group) { return isa<MutualInformationOp>(group.getBody().front().front()); }
 
   /// The images of a group that must, or had better, lie in memory in one order.
   static SmallVector<Value> findImages(GroupOp group) {
@@ -76,7 +79,7 @@ private:
         images.push_back(value);
     };
     for (Operation &op : body.without_terminator()) {
-      if (isa<ConstantOp, MatmulOp>(op) || isa<ViewLoweringOpInterface>(op))
+      if (isa<ConstantOp, MatmulOp, MutualInformationOp>(op) || isa<ViewLoweringOpInterface>(op))
         continue;                                     // a matrix product reads and writes rows
       if (isa<Conv2dOp, Conv2dInputGradientOp>(op)) { // operand 1 is the filter
         add(op.getOperand(0));

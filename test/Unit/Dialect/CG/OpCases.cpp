@@ -438,6 +438,27 @@ static OpCase adaptivePoolGradient(CaseSource &source) {
   return result;
 }
 
+static OpCase mutualInformation(CaseSource &source) {
+  OpCase result;
+  Shape window{2 * source.pick(0, 2) + 1, 2 * source.pick(0, 1) + 1}, dilations;
+  int64_t channels = source.pick(0, 2);
+  for (int64_t image = source.pick(1, 2); image > 0; --image) {
+    Shape shape{source.pick(0, 2), channels};
+    for (int64_t extent : window) {
+      dilations.push_back(source.pick(1, 2));
+      shape.push_back(dilations.back() * (extent / 2) + source.pick(1, 5));
+    }
+    // Eighths are exact in every type; some are zero.
+    ReferenceTensor &operand = result.operands.emplace_back(source.uniform(shape, -8, 16));
+    for (double &element : operand.data)
+      element = std::max(0.0, std::floor(element)) / 8;
+  }
+  source.set(result, "window", window);
+  source.set(result, "dilations", dilations);
+  source.setFlag(result, "remove_diagonal", source.flip());
+  return result;
+}
+
 //===----------------------------------------------------------------------===//
 // Tables
 //===----------------------------------------------------------------------===//
@@ -512,6 +533,7 @@ const std::map<std::string, CaseGenerator> &espalier::cg::test::caseGenerators()
          source.setReal(result, "rate", 0.5);
          return result;
        }},
+      {"mutual_information", mutualInformation},
       {"max_pool2d", pool},
       {"avg_pool2d", pool},
       {"max_pool2d_gradient", poolGradient("max_pool2d")},

@@ -330,4 +330,50 @@ def CG_AdaptiveAvgPool2dGradientOp : CG_ValueOp<"adaptive_avg_pool2d_gradient", 
   let assemblyFormat = "$cotangent `,` $input attr-dict `:` type($cotangent) `,` type($input)";
 }
 
+//===----------------------------------------------------------------------===//
+// Statistics of images
+//===----------------------------------------------------------------------===//
+
+def CG_MutualInformationOp : CG_ValueOp<"mutual_information"> {
+  let summary = "how much neighbouring pixels tell of each other, by channel and offset, NCHW";
+  let description = [{
+    Element (c, i, j) is `I(a; b) / H(a, b)` in [0, 1] of the pairs of pixels of channel c that lie
+    `dilation * (i - window[0] / 2)` rows and `dilation * (j - window[1] / 2)` columns apart, all of them that the images
+    hold; the centre is 1. I is mutual information, H joint entropy, both of a histogram (Detkov et al. 2023, "Reparameterization
+    through Spatial Gradient Scaling"): of P pairs, `1 + ceil(log2(P))` bins for each of a and b (Sturges), of one width
+    from the least to the largest value, which belongs to the last bin. With one value alone H is 0, and the element NaN; so
+    it is where a value is not finite.
+
+    With `remove_diagonal`, only pairs without a zero count, P is their number, bins (k, k) are emptied, and
+    where nothing is left the element is 0.
+
+    Each image has a dilation of rows and of columns in `dilations`, which are 1 when absent. Computed in f64 from the
+    values as they are.
+
+    C1. `window` has two odd entries >= 1.
+    C2. `dilations` has two entries >= 1 for each image.
+    C3. There is an image; images have rank 4, and agree in element type and channels.
+    C4. Images reach further than half the dilated window.
+
+    ```mlir
+    %d = cg.mutual_information %x window [3, 3] : tensor<256x16x34x34xf32>
+    %e = cg.mutual_information %u, %v window [5, 3] dilations [1, 1, 2, 2] remove_diagonal
+      : tensor<8x16x34x34xbf16>, tensor<8x16x19x19xbf16>
+    ```
+  }];
+  let arguments = (ins Variadic<CG_FloatTensor>:$images, DenseI64ArrayAttr:$window,
+                       OptionalAttr<DenseI64ArrayAttr>:$dilations, UnitAttr:$remove_diagonal);
+  let results = (outs CG_FloatTensorOfRank<3>:$result);
+  let assemblyFormat = [{
+    $images `window` $window (`dilations` $dilations^)? (`remove_diagonal` $remove_diagonal^)? attr-dict
+    `:` type($images)
+  }];
+  let extraClassDeclaration = shapeFunction # [{
+    /// Rows and columns between neighbouring offsets in image `index`.
+    ::std::array<int64_t, 2> getDilation(unsigned index);
+    /// The offsets whose values are computed, half of the window; the others follow by symmetry, and the centre is 1.
+    int64_t getNumOffsets() { return getWindow()[0] * getWindow()[1] / 2; }
+  }];
+}
+
 #endif // ESPALIER_DIALECT_CG_IR_CGNNOPS_TD

@@ -181,6 +181,9 @@ rt::Status Train::openInputs() {
   recipe = std::move(*read);
   if (recipe.network.empty())
     return rt::usageError("no network: name an architecture file, or give the recipe the key 'network'");
+  if (recipe.gradientScaling == rt::GradientScaling::MutualInformation)
+    return rt::unsupported("training does not estimate mutual information: 'gradient_scaling.source' expects 'none' or "
+                           "'fixed'");
   if (recipe.data.empty())
     return rt::usageError("no data set: name a folder with --data, or give the recipe the key 'data'");
 

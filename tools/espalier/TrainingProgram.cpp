@@ -6,6 +6,8 @@
 
 #include "espalier/Runtime/Core/Digest.h"
 
+#include <fmt/ranges.h>
+
 using namespace espalier;
 using namespace espalier::tools;
 
@@ -37,6 +39,27 @@ static std::string formatGroup(const rt::ParameterGroup &group) {
   return group.frozen ? text + ":frozen" : text;
 }
 
+/// As `cg-insert-gradient-scaling` reads it.
+static cg::InsertGradientScalingOptions gradientScalingOptions(const rt::Recipe &recipe) {
+  cg::InsertGradientScalingOptions options;
+  options.source = recipe.gradientScaling == rt::GradientScaling::Fixed ? cg::GradientScaleSource::Fixed
+                                                                        : cg::GradientScaleSource::MutualInformation;
+  switch (recipe.scalingBlock) {
+  case rt::ScalingBlock::None:
+    options.block = cg::GradientScaleBlock::None;
+    break;
+  case rt::ScalingBlock::ACNet:
+    options.block = cg::GradientScaleBlock::ACNet;
+    break;
+  case rt::ScalingBlock::RepVGG:
+    options.block = cg::GradientScaleBlock::RepVGG;
+    break;
+  }
+  for (const std::vector<double> &row : recipe.scalingMatrix)
+    options.matrix.push_back(fmt::format("{}", fmt::join(row, ":")));
+  return options;
+}
+
 TrainingOptions espalier::tools::trainingOptions(const rt::Recipe &recipe, llvm::StringRef arch,
                                                  const std::string &loss) {
   TrainingOptions options;
@@ -60,6 +83,8 @@ TrainingOptions espalier::tools::trainingOptions(const rt::Recipe &recipe, llvm:
     options.clipNorm = recipe.clipNorm;
   if (recipe.clipValue > 0)
     options.clipValue = recipe.clipValue;
+  if (recipe.gradientScaling != rt::GradientScaling::None)
+    options.gradientScaling = gradientScalingOptions(recipe);
   options.accumulate = recipe.accumulate;
   if (recipe.emaDecay > 0)
     options.average = cg::AverageParametersOptions{recipe.emaDecay, recipe.emaWarmup};

@@ -8,6 +8,7 @@
 #include "espalier/Dialect/CG/IR/CGDialect.h"
 #include "espalier/Dialect/Plan/IR/PlanDialect.h"
 #include "espalier/Pipelines/Kernels.h"
+#include "espalier/Transforms/BranchPasses.h"
 #include "espalier/Transforms/FusePasses.h"
 #include "espalier/Transforms/StepPasses.h"
 
@@ -22,6 +23,7 @@ void espalier::registerAllDialects(mlir::DialectRegistry &registry) {
 
 void espalier::registerOwnPasses() {
   cg::registerEspalierStepPasses();
+  cg::registerEspalierBranchPasses();
   cg::registerEspalierFusePasses();
   cg::registerEspalierCGToPlanPasses();
   registerKernelPipelines();

@@ -27,6 +27,10 @@ std::string espalier::describeInitializers(ModuleOp module) {
       case cg::InitDistribution::Kind::Normal:
         entry = llvm::json::Array{"normal", drawn.a, drawn.b};
         break;
+      case cg::InitDistribution::Kind::Values:
+        entry = llvm::json::Array{"values"};
+        entry.insert(entry.end(), drawn.values.begin(), drawn.values.end());
+        break;
       }
       initializers[llvm::json::fixUTF8(cg::storageName(graph.getArgAttrDict(i)))] = std::move(entry);
     }

@@ -84,6 +84,12 @@ void espalier::buildTrainingGraphPipeline(OpPassManager &manager, const Training
   if (options.clipNorm || options.clipValue)
     manager.addNestedPass<GraphOp>(cg::createClipGradients(
         cg::ClipGradientsOptions{options.clipNorm.value_or(0.0), options.clipValue.value_or(0.0)}));
+  if (options.gradientScaling) {
+    cg::InsertGradientScalingOptions scaling = *options.gradientScaling;
+    scaling.target = options.optimizer.kind == cg::OptimizerKind::SGD ? cg::GradientScaleTarget::Gradient
+                                                                      : cg::GradientScaleTarget::Update;
+    manager.addNestedPass<GraphOp>(cg::createInsertGradientScaling(scaling));
+  }
   manager.addNestedPass<GraphOp>(cg::createApplyOptimizer(options.optimizer));
   if (options.average)
     manager.addNestedPass<GraphOp>(cg::createAverageParameters(*options.average));

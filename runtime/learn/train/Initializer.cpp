@@ -6,7 +6,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 
 using namespace espalier::rt;
 using Json = nlohmann::json;
@@ -20,19 +22,29 @@ Expected<InitializerTable> espalier::rt::parseInitializers(const std::string &me
   if (entries == document.end())
     return table;
   for (const auto &[name, entry] : entries->items()) {
-    static const std::map<std::string, std::pair<Initializer::Kind, size_t>> kinds = {
-        {"fill", {Initializer::Kind::Fill, 2}},
-        {"uniform", {Initializer::Kind::Uniform, 3}},
-        {"normal", {Initializer::Kind::Normal, 3}}};
+    struct KindEntry {
+      Initializer::Kind kind;
+      size_t numNumbers;
+    };
+    static const std::map<std::string, KindEntry> kinds = {{"fill", {Initializer::Kind::Fill, 1}},
+                                                           {"uniform", {Initializer::Kind::Uniform, 2}},
+                                                           {"normal", {Initializer::Kind::Normal, 2}},
+                                                           {"values", {Initializer::Kind::Values, 0}}};
     auto kind = entry.is_array() && !entry.empty() && entry[0].is_string() ? kinds.find(entry[0].get<std::string>())
                                                                            : kinds.end();
-    bool valid = kind != kinds.end() && entry.size() == kind->second.second;
+    bool isList = kind != kinds.end() && kind->second.kind == Initializer::Kind::Values;
+    bool valid = kind != kinds.end() && (isList || entry.size() == kind->second.numNumbers + 1);
     for (size_t i = 1; valid && i < entry.size(); ++i)
       valid = entry[i].is_number();
     if (!valid)
       return invalidInput("the artifact's metadata has no valid initializer for '{}': {}", name, entry.dump());
     Initializer &initializer = table[name];
-    initializer.kind = kind->second.first;
+    initializer.kind = kind->second.kind;
+    if (isList) {
+      std::transform(entry.begin() + 1, entry.end(), std::back_inserter(initializer.values),
+                     [](const Json &value) { return value.get<double>(); });
+      continue;
+    }
     initializer.a = entry[1].get<double>();
     initializer.b = entry.size() > 2 ? entry[2].get<double>() : 0.0;
   }
@@ -68,16 +80,32 @@ static double draw(const Initializer &initializer, uint64_t index, uint64_t key,
   return initializer.a + initializer.b * radius * (second ? std::sin(twoPi * v) : std::cos(twoPi * v));
 }
 
+static double elementAt(const Initializer &initializer, size_t index, uint64_t key, uint64_t seed) {
+  switch (initializer.kind) {
+  case Initializer::Kind::Fill:
+    return initializer.a;
+  case Initializer::Kind::Values:
+    return initializer.values[index];
+  case Initializer::Kind::Uniform:
+  case Initializer::Kind::Normal:
+    break;
+  }
+  return draw(initializer, index, key, seed);
+}
+
 template <typename T>
 static void fillElements(HostTensor &tensor, const Initializer &initializer, uint64_t key, uint64_t seed) {
   Span<T> elements = tensor.elements<T>();
   for (size_t i = 0; i < elements.size(); ++i)
-    elements[i] =
-        static_cast<T>(initializer.kind == Initializer::Kind::Fill ? initializer.a : draw(initializer, i, key, seed));
+    elements[i] = static_cast<T>(elementAt(initializer, i, key, seed));
 }
 
 Status espalier::rt::initialize(HostTensor &tensor, const Initializer &initializer, std::string_view name,
                                 uint64_t seed) {
+  auto numElements = static_cast<size_t>(tensor.numElements());
+  if (initializer.kind == Initializer::Kind::Values && initializer.values.size() != numElements)
+    return invalidInput("'{}' has {} elements, but its initializer has values for {}", name, numElements,
+                        initializer.values.size());
   uint64_t key = hashName(name);
   switch (tensor.dtype()) {
   case DType::F32:

@@ -48,6 +48,12 @@ struct ValueFormatter {
   std::string operator()(const IntegerList &list) const {
     return fmt::format("[{}]", fmt::join(recipe.*list.field, ", "));
   }
+  std::string operator()(const Matrix &matrix) const {
+    std::vector<std::string> rows;
+    for (const std::vector<double> &row : recipe.*matrix.field)
+      rows.push_back(fmt::format("[{}]", fmt::join(row, ", ")));
+    return fmt::format("[{}]", fmt::join(rows, ", "));
+  }
   std::string operator()(const Betas &betas) const { return fmt::format("[{}]", fmt::join(recipe.*betas.field, ", ")); }
   std::string operator()(const PerChannel &perChannel) const {
     const std::optional<std::vector<double>> &values = recipe.*perChannel.field;

@@ -75,6 +75,27 @@ const std::vector<KeyRecord> &keys::keyRecords() {
          "weights of the run then use; 0: none"},
         {"ema.warmup", Boolean{&Recipe::emaWarmup},
          "average over fewer steps at first: the decay of step t is at most 1 - t^(-2/3)"},
+        {"gradient_scaling.source",
+         Choice<GradientScaling>{&Recipe::gradientScaling, {"none", "fixed", "mutual-information"}},
+         "matrices that multiply the gradients of filters, element by element over the window: given by block or "
+         "matrix, "
+         "or estimated from the inputs of the convolutions"},
+        {"gradient_scaling.block", Choice<ScalingBlock>{&Recipe::scalingBlock, {"none", "acnet", "repvgg"}},
+         "for fixed: branches that the matrix stands for, KxK + 1xK + Kx1 or KxK + 1x1"},
+        {"gradient_scaling.matrix", Matrix{&Recipe::scalingMatrix},
+         "for fixed, in place of block: the matrix of the convolutions whose window it fits; others are not scaled"},
+        {"gradient_scaling.temperature", Number{&Recipe::scalingTemperature, 0, inf, /*openMin=*/true},
+         "for mutual-information: k in k d / ((k - 1) d + 1), which flattens dependences d in 0..1; 1 leaves them, "
+         "large "
+         "ones make matrices of ones"},
+        {"gradient_scaling.interval", Integer{&Recipe::scalingInterval, 1, maxCount},
+         "for mutual-information: estimates are made before each epoch that this divides"},
+        {"gradient_scaling.warmup", Integer{&Recipe::scalingWarmup, 0, maxCount},
+         "for mutual-information: epochs before the first estimate; matrices are ones until then"},
+        {"gradient_scaling.batches", Integer{&Recipe::scalingBatches, 1, maxCount},
+         "for mutual-information: training batches of one estimate"},
+        {"gradient_scaling.remove_diagonal", Boolean{&Recipe::scalingRemovesDiagonal},
+         "for mutual-information: leave out pairs with a zero, and pairs of equal values"},
         {"mean", PerChannel{&Recipe::mean, false},
          "subtracted from each channel of pixels in 0..1; auto computes it from the training set"},
         {"std", PerChannel{&Recipe::deviation, true},
@@ -172,6 +193,11 @@ struct KeyDescriber {
     key.type = "list of integers";
     key.range = "each at least 1";
     key.defaultValue = fmt::format("[{}]", fmt::join(defaults.*list.field, ", "));
+  }
+  void operator()(const Matrix &) const {
+    key.type = "list of lists of numbers";
+    key.range = "as many rows and columns as a window has, each number above 0";
+    key.defaultValue = "[]";
   }
   void operator()(const Betas &betas) const {
     key.type = "list of two numbers";

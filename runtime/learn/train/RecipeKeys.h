@@ -34,6 +34,10 @@ template <typename Enum> struct Choice {
 struct IntegerList {
   std::vector<int64_t> Recipe::*field;
 };
+/// Rows of numbers above 0, odd in number and in length; or none.
+struct Matrix {
+  std::vector<std::vector<double>> Recipe::*field;
+};
 struct Betas {
   std::array<double, 2> Recipe::*field;
 };
@@ -61,7 +65,8 @@ struct Groups {
 };
 
 using KeyKind = std::variant<Number, Integer, Boolean, Choice<TrainingPrecision>, Choice<Optimiser>, Choice<Schedule>,
-                             IntegerList, Betas, PerChannel, Path, Text, Switch, Groups>;
+                             Choice<GradientScaling>, Choice<ScalingBlock>, IntegerList, Matrix, Betas, PerChannel,
+                             Path, Text, Switch, Groups>;
 
 struct KeyRecord {
   std::string name;

@@ -136,8 +136,32 @@ public:
     return {};
   }
 
+  Status operator()(const Matrix &matrix) const {
+    const toml::array *array = node.as_array();
+    if (!array)
+      return expected(node, "a list of rows", describe(node));
+    std::vector<std::vector<double>> rows;
+    for (const toml::node &element : *array) {
+      Expected<std::vector<double>> row = readNumbers(element, "rows of numbers");
+      if (!row)
+        return row.takeStatus();
+      for (double value : *row)
+        if (!(value > 0 && std::isfinite(value)))
+          return expected(element, "numbers above 0", fmt::format("{}", value));
+      if (row->size() < 3 || row->size() % 2 == 0)
+        return expected(element, "rows of an odd number of columns, at least 3", fmt::format("{}", row->size()));
+      if (!rows.empty() && row->size() != rows[0].size())
+        return expected(element, "rows of one length", fmt::format("{} and {}", rows[0].size(), row->size()));
+      rows.push_back(std::move(*row));
+    }
+    if (!rows.empty() && (rows.size() < 3 || rows.size() % 2 == 0))
+      return expected(node, "an odd number of rows, at least 3", fmt::format("{}", rows.size()));
+    recipe.*matrix.field = std::move(rows);
+    return {};
+  }
+
   Status operator()(const Betas &betas) const {
-    Expected<std::vector<double>> values = readNumbers("two numbers");
+    Expected<std::vector<double>> values = readNumbers(node, "two numbers");
     if (!values)
       return values.takeStatus();
     if (values->size() != 2)
@@ -155,7 +179,7 @@ public:
       (recipe.*perChannel.field).reset();
       return {};
     }
-    Expected<std::vector<double>> values = readNumbers("'auto' or a list of numbers");
+    Expected<std::vector<double>> values = readNumbers(node, "'auto' or a list of numbers");
     if (!values)
       return values.takeStatus();
     if (values->size() != 1 && values->size() != 3)
@@ -294,10 +318,10 @@ private:
     return std::nullopt;
   }
 
-  Expected<std::vector<double>> readNumbers(std::string_view wanted) const {
-    const toml::array *array = node.as_array();
+  Expected<std::vector<double>> readNumbers(const toml::node &list, std::string_view wanted) const {
+    const toml::array *array = list.as_array();
     if (!array)
-      return expected(node, wanted, describe(node));
+      return expected(list, wanted, describe(list));
     std::vector<double> values;
     for (const toml::node &element : *array) {
       std::optional<double> value = readNumber(element);
@@ -335,6 +359,15 @@ static Status checkCombinations(const Recipe &recipe) {
                         recipe.minLearningRate);
   if (recipe.clipNorm > 0 && recipe.clipValue > 0)
     return invalidInput("'clip_norm' and 'clip_value' expect at most one of them above 0");
+  bool hasMatrix = !recipe.scalingMatrix.empty(), hasBlock = recipe.scalingBlock != ScalingBlock::None;
+  if (recipe.gradientScaling == GradientScaling::Fixed && hasMatrix == hasBlock)
+    return invalidInput(
+        "gradient scaling 'fixed' expects one of 'gradient_scaling.block' and 'gradient_scaling.matrix', "
+        "but got {}",
+        hasBlock ? "both" : "neither");
+  if (recipe.gradientScaling == GradientScaling::MutualInformation && (hasMatrix || hasBlock))
+    return invalidInput("gradient scaling 'mutual-information' expects no '{}'",
+                        hasBlock ? "gradient_scaling.block" : "gradient_scaling.matrix");
   if (recipe.batch % recipe.accumulate != 0)
     return invalidInput("'accumulate' expects a divisor of 'batch' ({}), but got {}", recipe.batch, recipe.accumulate);
   if (recipe.warmupEpochs > recipe.epochs)

@@ -130,5 +130,21 @@ cg.graph @state_c2() {
 
 // -----
 
+cg.graph @parameter_c3() {
+  // expected-error@+1 {{'cg.parameter' op expects initial values of the shape of 'tensor<2x2xf32>', but got 'tensor<4xf64>'}}
+  %0 = cg.parameter "w" : tensor<2x2xf32> init #cg.values<dense<1.0> : tensor<4xf64>>
+  cg.return
+}
+
+// -----
+
+cg.graph @state_c3() {
+  // expected-error@+1 {{'cg.state' op expects initial values of the shape of 'tensor<f32>', but got 'tensor<1xf64>'}}
+  %0 = cg.state "w" : tensor<f32> init #cg.values<dense<1.0> : tensor<1xf64>>
+  cg.return
+}
+
+// -----
+
 // expected-error@+1 {{'cg.return' op expects parent op 'cg.graph'}}
 cg.return

@@ -18,6 +18,9 @@
 
 // RUN: not espalier-opt %s --pass-pipeline='builtin.module(cg.graph(cg-average-parameters{decay=1}))' 2>&1 | FileCheck %s --check-prefix=DECAY
 // DECAY: error: expects a decay of at least 0 and below 1, but got 1.0
+
+// RUN: sed 's/"w", %x/"w", %x {cg.update_scale = "scale"}/' %s | not espalier-opt --pass-pipeline='builtin.module(cg.graph(cg-apply-optimizer{kind=adam}))' 2>&1 | FileCheck %s --check-prefix=SLOT
+// SLOT: error: 'cg.parameter_gradient' op expects a state of 'w' with the slot "scale", but there is none
 cg.graph @step(%x: tensor<4xf32> {cg.name = "x"}) -> tensor<f32> {
   %w = cg.parameter "w" : tensor<4xf32>
   %loss = cg.reduce_sum %x {axes = array<i64: 0>} : tensor<4xf32>

@@ -129,6 +129,71 @@ TEST(RecipeTest, GroupsAreChecked) {
                 "run.toml:3:10: 'groups.frozen' expects true or false, but got an integer");
 }
 
+TEST(RecipeTest, ReadsGradientScaling) {
+  Expected<Recipe> recipe = parseRecipe(R"(
+    [gradient_scaling]
+    source = "fixed"
+    matrix = [[1, 2, 1], [2, 3.5, 2], [1, 2, 1]]
+    temperature = 8
+    interval = 30
+    batches = 20
+    warmup = 0
+    remove_diagonal = true
+  )",
+                                        "run.toml");
+  ASSERT_TRUE(recipe.ok()) << recipe.status().message();
+  EXPECT_EQ(recipe->gradientScaling, GradientScaling::Fixed);
+  EXPECT_EQ(recipe->scalingMatrix, (std::vector<std::vector<double>>{{1, 2, 1}, {2, 3.5, 2}, {1, 2, 1}}));
+  EXPECT_EQ(recipe->scalingBlock, ScalingBlock::None);
+  EXPECT_EQ(recipe->scalingTemperature, 8);
+  EXPECT_EQ(recipe->scalingInterval, 30);
+  EXPECT_EQ(recipe->scalingBatches, 20);
+  EXPECT_EQ(recipe->scalingWarmup, 0);
+  EXPECT_TRUE(recipe->scalingRemovesDiagonal);
+
+  Recipe defaults;
+  ASSERT_TRUE(overrideRecipe(defaults, {"gradient_scaling.source=mutual-information"}).ok());
+  EXPECT_EQ(defaults.gradientScaling, GradientScaling::MutualInformation);
+  EXPECT_EQ(defaults.scalingTemperature, 5);
+  EXPECT_EQ(defaults.scalingInterval, 5);
+  EXPECT_EQ(defaults.scalingBatches, 2);
+  EXPECT_EQ(defaults.scalingWarmup, 1);
+  EXPECT_FALSE(defaults.scalingRemovesDiagonal);
+}
+
+TEST(RecipeTest, GradientScalingIsChecked) {
+  auto expectInvalidMatrix = [](const std::string &matrix, const std::string &message) {
+    expectInvalid("[gradient_scaling]\nmatrix = " + matrix, "run.toml:2:" + message);
+  };
+  expectInvalidMatrix("1", "10: 'gradient_scaling.matrix' expects a list of rows, but got an integer");
+  expectInvalidMatrix("[1, 2]", "11: 'gradient_scaling.matrix' expects rows of numbers, but got an integer");
+  expectInvalidMatrix("[[1, 'x']]",
+                      "15: 'gradient_scaling.matrix' expects rows of numbers, but got a string in the list");
+  expectInvalidMatrix("[[1, 0, 1]]", "11: 'gradient_scaling.matrix' expects numbers above 0, but got 0");
+  expectInvalidMatrix("[[1, inf, 1]]", "11: 'gradient_scaling.matrix' expects numbers above 0, but got inf");
+  expectInvalidMatrix("[[1, 1]]",
+                      "11: 'gradient_scaling.matrix' expects rows of an odd number of columns, at least 3, but got 2");
+  expectInvalidMatrix("[[1, 1, 1], [1, 1, 1, 1, 1]]",
+                      "22: 'gradient_scaling.matrix' expects rows of one length, but got 3 and 5");
+  expectInvalidMatrix("[[1, 1, 1], [1, 1, 1]]",
+                      "10: 'gradient_scaling.matrix' expects an odd number of rows, at least 3, but got 2");
+  expectInvalid(
+      "[gradient_scaling]\ntemprature = 2",
+      "run.toml:2:1: unknown key 'gradient_scaling.temprature'; did you mean 'gradient_scaling.temperature'?");
+  expectInvalid("[gradient_scaling]\nsource = 'sgs'", "run.toml:2:10: 'gradient_scaling.source' expects one of 'none', "
+                                                      "'fixed', 'mutual-information', but got 'sgs'");
+  expectInvalid("gradient_scaling.temperature = 0",
+                "run.toml:1:32: 'gradient_scaling.temperature' expects a number above 0, but got 0");
+  expectInvalid("gradient_scaling.source = 'fixed'",
+                "run.toml: gradient scaling 'fixed' expects one of 'gradient_scaling.block' and "
+                "'gradient_scaling.matrix', but got neither");
+  expectInvalid("[gradient_scaling]\nsource = 'fixed'\nblock = 'acnet'\nmatrix = [[1,1,1],[1,1,1],[1,1,1]]",
+                "run.toml: gradient scaling 'fixed' expects one of 'gradient_scaling.block' and "
+                "'gradient_scaling.matrix', but got both");
+  expectInvalid("[gradient_scaling]\nsource = 'mutual-information'\nblock = 'acnet'",
+                "run.toml: gradient scaling 'mutual-information' expects no 'gradient_scaling.block'");
+}
+
 TEST(RecipeTest, AbsentKeysHaveTheDocumentedDefaults) {
   std::string text;
   std::vector<RecipeKey> keys = recipeKeys();
@@ -279,12 +344,14 @@ TEST(RecipeTest, FormattedRecipesReadBack) {
   recipe.deviation = std::vector<double>{0.25};
   recipe.network = "a \"quoted\" \\ path\n.esp";
   recipe.skipMismatched = true;
+  recipe.scalingMatrix = {{1.0 / 3, 1, 1}, {1, 1, 1}, {1, 1, 0.1 + 0.2}};
   std::string text = formatRecipe(recipe);
   Expected<Recipe> read = parseRecipe(text, "r.toml");
   ASSERT_TRUE(read) << read.status().message();
   EXPECT_EQ(recipeValues(*read), recipeValues(recipe));
   EXPECT_EQ(read->learningRate, recipe.learningRate);
   EXPECT_EQ(read->network, recipe.network);
+  EXPECT_EQ(read->scalingMatrix, recipe.scalingMatrix);
   std::vector<RecipeKey> keys = recipeKeys();
   EXPECT_EQ(static_cast<int64_t>(recipeValues(recipe).size()),
             std::count_if(keys.begin(), keys.end(), [](const RecipeKey &key) {

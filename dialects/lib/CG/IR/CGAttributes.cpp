@@ -45,6 +45,11 @@ InitDistribution UniformAttr::resolve(ArrayRef<int64_t>) const {
 InitDistribution NormalAttr::resolve(ArrayRef<int64_t>) const {
   return {InitDistribution::Kind::Normal, getMean().getValueAsDouble(), getDeviation().getValueAsDouble()};
 }
+InitDistribution ValuesAttr::resolve(ArrayRef<int64_t>) const {
+  auto toDouble = [](const APFloat &value) { return FloatAttr::getValueAsDouble(value); };
+  return {InitDistribution::Kind::Values, 0.0, 0.0,
+          SmallVector<double, 0>(llvm::map_range(getValues().getValues<APFloat>(), toDouble))};
+}
 InitDistribution KaimingUniformAttr::resolve(ArrayRef<int64_t> shape) const {
   double bound = getGain().getValueAsDouble() * std::sqrt(3.0 / fan(shape, getFan()));
   return {InitDistribution::Kind::Uniform, -bound, bound};

@@ -171,8 +171,22 @@ static LogicalResult verifyStorage(Operation *op, StringRef path) {
   return success();
 }
 
-LogicalResult ParameterOp::verify() { return verifyStorage(*this, getPath()); }
-LogicalResult StateOp::verify() { return verifyStorage(*this, getPath()); }
+/// parameter_c3, state_c3
+static LogicalResult verifyInit(Operation *op, std::optional<InitAttrInterface> init) {
+  auto values = dyn_cast_or_null<ValuesAttr>(init.value_or(InitAttrInterface()));
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  if (values && values.getValues().getType().getShape() != type.getShape())
+    return op->emitOpError("expects initial values of the shape of ")
+           << type << ", but got " << values.getValues().getType();
+  return success();
+}
+
+LogicalResult ParameterOp::verify() {
+  return success(succeeded(verifyStorage(*this, getPath())) && succeeded(verifyInit(*this, getInit())));
+}
+LogicalResult StateOp::verify() {
+  return success(succeeded(verifyStorage(*this, getPath())) && succeeded(verifyInit(*this, getInit())));
+}
 LogicalResult HyperOp::verify() { return verifyStorage(*this, getName()); }
 
 // Reading and writing storage is free: what uses the value counts its bytes.

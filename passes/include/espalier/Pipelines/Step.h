@@ -3,6 +3,7 @@
 #ifndef ESPALIER_PIPELINES_STEP_H
 #define ESPALIER_PIPELINES_STEP_H
 
+#include "espalier/Transforms/BranchPasses.h"
 #include "espalier/Transforms/StepPasses.h"
 
 #include "mlir/Pass/PassManager.h"
@@ -46,6 +47,9 @@ struct TrainingOptions {
   std::optional<double> clipNorm;
   /// Largest absolute value of an element of a gradient; not together with a norm.
   std::optional<double> clipValue;
+  /// Spatial scaling of the gradients of filters, of updates for optimisers other than SGD: the target follows from the
+  /// optimiser.
+  std::optional<cg::InsertGradientScalingOptions> gradientScaling;
   /// Number of parts that a batch is cut into, see `cg-accumulate-gradients`.
   int64_t accumulate = 1;
   /// Exponential moving average of parameters and states.

@@ -20,10 +20,12 @@ inline constexpr llvm::StringLiteral pathAttrName = "cg.path";
 inline constexpr llvm::StringLiteral slotAttrName = "cg.slot";
 inline constexpr llvm::StringLiteral initAttrName = "cg.init";
 inline constexpr llvm::StringLiteral tiedAttrName = "cg.tied";
-/// \name Attributes that `cg-group-parameters` leaves on `cg.parameter_gradient`.
+/// \name Attributes of `cg.parameter_gradient`, which the optimizer reads.
 /// @{
 inline constexpr llvm::StringLiteral weightDecayAttrName = "cg.weight_decay";
 inline constexpr llvm::StringLiteral rateAttrName = "cg.rate";
+/// The slot of the parameter that multiplies what the optimizer subtracts from it.
+inline constexpr llvm::StringLiteral updateScaleAttrName = "cg.update_scale";
 /// @}
 /// The module path an op was written in, such as "layer1.0.conv1"; for reports alone.
 inline constexpr llvm::StringLiteral scopeAttrName = "cg.scope";

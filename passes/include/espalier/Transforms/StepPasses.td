@@ -153,7 +153,8 @@ def ApplyOptimizer : Pass<"cg-apply-optimizer", "::espalier::cg::GraphOp"> {
     Ends each `cg.parameter_gradient` in a `cg.parameter_update`, with the rules and constants of PyTorch's optimisers. The
     learning rate and, for Adam, the number of the step (from 1) are `cg.hyper` values; slots are `cg.state`. The
     attributes `cg.weight_decay` and `cg.rate` of a gradient replace the weight decay, and multiply the learning rate, of
-    its parameter.
+    its parameter. The attribute `cg.update_scale` names a slot whose value multiplies what is subtracted at the end (the
+    term with `rate`), but not the decay of adamw.
 
     | kind | rule, with g the gradient and p the parameter |
     |---|---|

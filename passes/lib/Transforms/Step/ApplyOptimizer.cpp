@@ -28,9 +28,14 @@ public:
   Value number(Value like, double value) { return createScalar(builder, loc, like, value); }
   /// a + b * scale
   Value addScaled(Value a, Value b, double scale) { return scale == 0.0 ? a : add(a, mul(b, scale)); }
+  /// start - direction * rate, with the scale of the update
+  Value descend(Value start, Value direction, Value rate) {
+    return sub(start, mul(updateScale ? mul(direction, updateScale) : direction, rate));
+  }
 
   OpBuilder &builder;
   Location loc;
+  Value updateScale; ///< null where there is none
 };
 
 struct ApplyOptimizer final : espalier::cg::impl::ApplyOptimizerBase<ApplyOptimizer> {
@@ -41,11 +46,20 @@ struct ApplyOptimizer final : espalier::cg::impl::ApplyOptimizerBase<ApplyOptimi
     llvm::StringMap<ParameterOp> parameters;
     for (ParameterOp parameter : body.getOps<ParameterOp>())
       parameters.try_emplace(parameter.getPath(), parameter);
+    for (StateOp state : body.getOps<StateOp>())
+      if (StringAttr slot = state.getSlotAttr())
+        slots.try_emplace({state.getPathAttr(), slot}, state);
     OpBuilder builder(body.getTerminator());
     for (ParameterGradientOp mark : llvm::to_vector(body.getOps<ParameterGradientOp>())) {
       ParameterOp parameter = parameters.lookup(mark.getPath());
       if (!parameter) {
         mark.emitOpError("expects a parameter '") << mark.getPath() << "' in the graph, but there is none";
+        return signalPassFailure();
+      }
+      auto scale = mark->getAttrOfType<StringAttr>(updateScaleAttrName);
+      if (scale && !slots.contains({mark.getPathAttr(), scale})) {
+        mark.emitOpError("expects a state of '")
+            << mark.getPath() << "' with the slot " << scale << ", but there is none";
         return signalPassFailure();
       }
       Formula f(builder, mark.getLoc());
@@ -60,6 +74,8 @@ private:
     Value rate = hyper(f, parameter, "learning_rate");
     if (auto factor = mark->getAttrOfType<FloatAttr>(rateAttrName))
       rate = f.mul(rate, factor.getValueAsDouble());
+    if (auto scale = mark->getAttrOfType<StringAttr>(updateScaleAttrName))
+      f.updateScale = slots.at({mark.getPathAttr(), scale});
     switch (kind) {
     case OptimizerKind::SGD:
       return sgd(f, parameter, mark.getResult(), rate, decay);
@@ -94,7 +110,7 @@ private:
       store(f, parameter, "momentum", velocity);
       direction = nesterov ? f.addScaled(direction, velocity, momentum) : velocity;
     }
-    return f.sub(parameter, f.mul(direction, rate));
+    return f.descend(parameter, direction, rate);
   }
 
   /// Stores and gives the moving average of `value`.
@@ -119,7 +135,7 @@ private:
     Value deviation = f.div(f.sqrt(second), f.sqrt(correction(beta2)));
     Value denominator = f.add(deviation, f.number(deviation, epsilon));
     Value stepSize = f.div(rate, correction(beta1));
-    return f.sub(start, f.mul(f.div(first, denominator), stepSize));
+    return f.descend(start, f.div(first, denominator), stepSize);
   }
 
   Value rmsprop(Formula &f, ParameterOp parameter, Value gradient, Value rate, double decay) {
@@ -137,7 +153,9 @@ private:
       direction = f.add(f.mul(slot(f, parameter, "momentum"), momentum), direction);
       store(f, parameter, "momentum", direction);
     }
-    return f.sub(parameter, f.mul(direction, rate));
+    return f.descend(parameter, direction, rate);
   }
+
+  llvm::DenseMap<std::pair<StringAttr, StringAttr>, StateOp> slots; // by path and name
 };
 } // namespace

@@ -20,6 +20,11 @@ enum class Schedule { Constant, Cosine, MultiStep, Step, OneCycle, Polynomial };
 
 enum class TrainingPrecision { F32, BF16 };
 
+/// Where the matrices come from that multiply the gradients of filters.
+enum class GradientScaling { None, Fixed, MutualInformation };
+/// Branches that a fixed matrix stands for.
+enum class ScalingBlock { None, ACNet, RepVGG };
+
 /// Settings of the parameters whose paths match a pattern.
 struct ParameterGroup {
   std::string match; ///< `*` stands for any characters, `?` for one, `[ab]` for one of these
@@ -65,6 +70,19 @@ struct Recipe {
   double labelSmoothing = 0;
   double emaDecay = 0;
   bool emaWarmup = false;
+
+  /// \name The table `gradient_scaling`.
+  /// @{
+  GradientScaling gradientScaling = GradientScaling::None; ///< the key `source`
+  std::vector<std::vector<double>> scalingMatrix;          ///< rows; empty if none is given
+  ScalingBlock scalingBlock = ScalingBlock::None;
+  double scalingTemperature = 5;
+  int64_t scalingInterval = 5; ///< epochs
+  int64_t scalingBatches = 2;
+  int64_t scalingWarmup = 1; ///< epochs
+  bool scalingRemovesDiagonal = false;
+  /// @}
+
   /// Per channel, on pixels scaled to 0..1; absent when computed from the training set.
   std::optional<std::vector<double>> mean;
   std::optional<std::vector<double>> deviation; ///< the key `std`

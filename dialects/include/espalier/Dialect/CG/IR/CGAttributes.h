@@ -8,12 +8,14 @@
 
 namespace espalier::cg {
 
-/// What initial elements are drawn from: a fixed value, uniform in [a, b), or normal with mean a and deviation b.
+/// What initial elements are: a fixed value, drawn uniformly from [a, b), drawn with mean a and deviation b, or given
+/// one by one.
 struct InitDistribution {
-  enum class Kind { Fill, Uniform, Normal };
+  enum class Kind { Fill, Uniform, Normal, Values };
   Kind kind;
-  double a;
-  double b;
+  double a = 0.0;
+  double b = 0.0;
+  llvm::SmallVector<double, 0> values = {}; ///< of all elements, row by row
 };
 
 } // namespace espalier::cg

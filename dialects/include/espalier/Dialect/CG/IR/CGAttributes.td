@@ -12,7 +12,7 @@ def CG_InitAttrInterface : AttrInterface<"InitAttrInterface"> {
   let cppNamespace = "::espalier::cg";
   let description = [{ How a parameter or state starts, before training or when no file gives its value. }];
   let methods = [InterfaceMethod<
-    "The distribution that elements of a tensor of this shape are drawn from, independently.",
+    "What elements of a tensor of this shape start as; the values of a distribution are drawn independently.",
     "::espalier::cg::InitDistribution", "resolve", (ins "::llvm::ArrayRef<int64_t>":$shape)>];
 }
 
@@ -36,6 +36,12 @@ def CG_NormalAttr : CG_InitAttr<"Normal", "normal"> {
   let summary = "normal with this mean and standard deviation: `#cg.normal<0.0 : f64, 0.01 : f64>`";
   let parameters = (ins "::mlir::FloatAttr":$mean, "::mlir::FloatAttr":$deviation);
   let assemblyFormat = "`<` $mean `,` $deviation `>`";
+}
+
+def CG_ValuesAttr : CG_InitAttr<"Values", "values"> {
+  let summary = "every element has its own value: `#cg.values<dense<[0.5, 1.5]> : tensor<2xf64>>`";
+  let parameters = (ins "::mlir::DenseFPElementsAttr":$values);
+  let assemblyFormat = "`<` $values `>`";
 }
 
 def CG_FanMode : I32EnumAttr<"FanMode", "connections that keep their variance", [

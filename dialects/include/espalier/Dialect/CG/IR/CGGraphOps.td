@@ -82,6 +82,7 @@ def CG_ParameterOp : CG_Op<"parameter", [Pure, DeclareOpInterfaceMethods<CG_Cost
 
     C1. The type is static and floating-point.
     C2. The path is not empty.
+    C3. Initial values of the elements have the shape of the type.
 
     ```mlir
     %w = cg.parameter "conv1.weight" : tensor<64x3x7x7xf32> init #cg.kaiming_normal<fan_out, 1.41421356 : f64>
@@ -101,10 +102,12 @@ def CG_StateOp : CG_Op<"state", [Pure, DeclareOpInterfaceMethods<CG_CostOpInterf
 
     C1. The type is static.
     C2. The path is not empty.
+    C3. Initial values of the elements have the shape of the type.
 
     ```mlir
     %m = cg.state "bn1.running_mean" : tensor<64xf32> init #cg.fill<0.0 : f64>
     %v = cg.state "conv1.weight" slot "momentum" : tensor<64x3x7x7xf32> init #cg.fill<0.0 : f64>
+    %s = cg.state "conv2.weight" slot "gradient_scale" : tensor<1x3xf32> init #cg.values<dense<[[0.9, 1.2, 0.9]]> : tensor<1x3xf64>>
     ```
   }];
   let arguments = (ins StrAttr:$path, OptionalAttr<StrAttr>:$slot, OptionalAttr<CG_InitAttrInterface>:$init);

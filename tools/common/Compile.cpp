@@ -2,6 +2,8 @@
 
 #include "Compile.h"
 
+#include "StandardStreams.h"
+
 #include "espalier/CodeGen/Artifact.h"
 
 #include "mlir/Pass/PassManager.h"
@@ -43,6 +45,6 @@ rt::Status espalier::tools::reported() { return {rt::StatusCode::InvalidInput, "
 
 int espalier::tools::report(const rt::Status &status) {
   if (!status.message().empty())
-    fmt::print(stderr, "error: {}\n", status.message());
+    writeMessage(fmt::format("error: {}\n", status.message()));
   return status.exitCode();
 }

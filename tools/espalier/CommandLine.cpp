@@ -3,12 +3,14 @@
 #include "CommandLine.h"
 
 #include "../common/Compile.h"
+#include "../common/StandardStreams.h"
 #include "Verb.h"
 
 #include "espalier/Runtime/Core/File.h"
 
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Signals.h"
+#include "llvm/Support/raw_ostream.h"
 
 #include <fmt/core.h>
 
@@ -43,8 +45,8 @@ static std::vector<std::string> flagNames(const CLI::App &app) {
 }
 
 static int reportUsage(const std::string &message, const std::string &suggestion) {
-  fmt::print(stderr, "error: {}{}\n", message,
-             suggestion.empty() ? "" : fmt::format("; did you mean '{}'?", suggestion));
+  writeMessage(
+      fmt::format("error: {}{}\n", message, suggestion.empty() ? "" : fmt::format("; did you mean '{}'?", suggestion)));
   return UsageFault;
 }
 
@@ -73,6 +75,7 @@ static void spinBriefly(char **argv) {
 }
 
 int espalier::tools::runCommandLine(int argc, char **argv) {
+  openStandardStreams();
   llvm::sys::PrintStackTraceOnErrorSignal(argv[0]);
   std::signal(SIGINT, [](int) {
     rt::removeTemporaries();
@@ -121,7 +124,10 @@ int espalier::tools::runCommandLine(int argc, char **argv) {
     if (verb->name() == command->get_name()) {
       if (verb->computes())
         spinBriefly(argv);
-      return report(verb->run());
+      int code = report(verb->run());
+      // The stream would abort the process for a diagnostic that nobody could read.
+      llvm::errs().clear_error();
+      return code;
     }
   return UsageFault;
 }

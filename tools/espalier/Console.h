@@ -3,6 +3,8 @@
 #ifndef ESPALIER_TOOLS_ESPALIER_CONSOLE_H
 #define ESPALIER_TOOLS_ESPALIER_CONSOLE_H
 
+#include "../common/StandardStreams.h"
+
 #include "espalier/Runtime/Core/Status.h"
 
 #include <CLI/CLI.hpp>
@@ -20,12 +22,12 @@ public:
   /// Says what goes on; nothing with --quiet.
   template <typename... Args> void note(fmt::format_string<Args...> format, Args &&...args) const {
     if (!quiet)
-      fmt::print(stderr, "{}\n", fmt::format(format, std::forward<Args>(args)...));
+      writeMessage(fmt::format(format, std::forward<Args>(args)...) + "\n");
   }
   /// Says more, with --verbose.
   template <typename... Args> void detail(fmt::format_string<Args...> format, Args &&...args) const {
     if (verbose)
-      fmt::print(stderr, "{}\n", fmt::format(format, std::forward<Args>(args)...));
+      writeMessage(fmt::format(format, std::forward<Args>(args)...) + "\n");
   }
 
 private:

@@ -167,7 +167,7 @@ rt::Status Train::openInputs() {
       return opened.takeStatus();
     folder.emplace(std::move(*opened));
     rt::Expected<std::optional<rt::FoundCheckpoint>> newest = folder->findNewest([&](const rt::Status &damage) {
-      fmt::print(stderr, "warning: {}; it is set aside as *.damaged\n", damage.message());
+      writeMessage(fmt::format("warning: {}; it is set aside as *.damaged\n", damage.message()));
     });
     if (!newest)
       return newest.takeStatus();

@@ -121,8 +121,10 @@ TEST(RandomStreamTest, DrawsFromItsDistributions) {
     EXPECT_NEAR(betaVariance, 1 / (4 * (2 * alpha + 1)), 0.01) << alpha;
   }
   for (int i = 0; i < 100; ++i) {
-    double extreme = random.beta(1e-4);
-    EXPECT_TRUE(extreme >= 0 && extreme <= 1) << extreme;
+    for (double alpha : {1e-4, 1e-310}) {
+      double extreme = random.beta(alpha);
+      EXPECT_TRUE(extreme >= 0 && extreme <= 1) << extreme;
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include "espalier/Runtime/Data/RandomStream.h"
 
+#include <algorithm>
 #include <cmath>
 
 using namespace espalier::rt;
@@ -47,6 +48,8 @@ double RandomStream::logGamma(double alpha) {
 }
 
 double RandomStream::beta(double alpha) {
+  // Both logarithms of a smaller one would be infinite, and their difference no number; the shares are 0 and 1 anyway.
+  alpha = std::max(alpha, 1e-300);
   double a = logGamma(alpha), b = logGamma(alpha);
   return 1 / (1 + std::exp(b - a));
 }

@@ -16,8 +16,9 @@
 using namespace espalier::rt;
 namespace fs = std::filesystem;
 
-/// Its presence makes a folder a run; its lock belongs to the process that trains.
-static constexpr std::string_view lockName = "run.lock";
+/// Its presence makes a folder a run; its lock belongs to the process that trains. Somebody may take it for a leftover
+/// and delete it, so a folder with `identityName` is one as well.
+static constexpr std::string_view lockName = "run.lock", identityName = "run.json";
 static constexpr std::string_view prefix = "checkpoint-", suffix = ".safetensors";
 
 static Status environmentFailure(std::string_view action, const std::string &path, int error) {
@@ -30,7 +31,8 @@ std::string RunFolder::checkpointPath(int64_t step) const { return file(fmt::for
 
 bool RunFolder::isRun(const std::string &path) {
   std::error_code error;
-  return fs::exists(fmt::format("{}/{}", path, lockName), error);
+  return fs::exists(fmt::format("{}/{}", path, lockName), error) ||
+         fs::exists(fmt::format("{}/{}", path, identityName), error);
 }
 
 std::string RunFolder::firstFree(const std::string &base) {
@@ -126,25 +128,29 @@ std::vector<int64_t> RunFolder::checkpointSteps() const {
 }
 
 Expected<std::optional<FoundCheckpoint>> RunFolder::findNewest(const std::function<void(const Status &)> &onDamage) {
-  std::vector<std::string> paths;
+  std::vector<std::pair<std::string, std::optional<int64_t>>> files; // and the step in the name
   std::error_code error;
   if (fs::exists(bestPath(), error))
-    paths.push_back(bestPath());
+    files.emplace_back(bestPath(), std::nullopt);
   for (int64_t step : checkpointSteps())
-    paths.push_back(checkpointPath(step));
-  for (auto path = paths.rbegin(); path != paths.rend(); ++path) {
-    Expected<Checkpoint> checkpoint = readCheckpoint(*path);
+    files.emplace_back(checkpointPath(step), step);
+  for (auto file = files.rbegin(); file != files.rend(); ++file) {
+    const auto &[path, step] = *file;
+    Expected<Checkpoint> checkpoint = readCheckpoint(path);
+    // Under the name of a later step it would stay the newest while the run goes on, and new ones would be deleted.
+    if (checkpoint && step && checkpoint->position.step != *step)
+      checkpoint = invalidInput("{}: it is of step {}, which is not that of its name", path, checkpoint->position.step);
     if (checkpoint)
-      return std::optional<FoundCheckpoint>({*path, *std::move(checkpoint)});
+      return std::optional<FoundCheckpoint>({path, *std::move(checkpoint)});
     // A file that cannot be read for want of memory or permission is not damaged.
     if (checkpoint.status().code() == StatusCode::Environment)
       return checkpoint.takeStatus();
     onDamage(checkpoint.status());
-    fs::rename(*path, *path + ".damaged", error);
+    fs::rename(path, path + ".damaged", error);
     if (error)
-      return environmentFailure("rename", *path, error.value());
+      return environmentFailure("rename", path, error.value());
   }
-  if (!paths.empty())
+  if (!files.empty())
     return invalidInput("every checkpoint in {} is damaged", quote(folder));
   return std::optional<FoundCheckpoint>();
 }

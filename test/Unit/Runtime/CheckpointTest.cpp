@@ -225,6 +225,22 @@ TEST_F(OpenRunFolder, TheNewestIntactCheckpointIsFound) {
   EXPECT_TRUE(std::filesystem::exists(folder.checkpointPath(100) + ".damaged"));
 }
 
+TEST_F(OpenRunFolder, ACheckpointUnderAnotherNameIsSetAside) {
+  write(9);
+  std::filesystem::copy_file(folder.checkpointPath(9), folder.checkpointPath(100));
+  EXPECT_EQ((*findNewest())->path, folder.checkpointPath(9));
+  ASSERT_EQ(damage.size(), 1u);
+  EXPECT_NE(damage[0].find("checkpoint-100.safetensors: it is of step 9"), std::string::npos) << damage[0];
+  EXPECT_EQ(folder.checkpointSteps(), std::vector<int64_t>{9});
+}
+
+TEST_F(OpenRunFolder, IsARunWithoutTheFileOfTheLock) {
+  parent.write("run/run.json", "{}");
+  std::filesystem::remove(folder.file("run.lock"));
+  EXPECT_TRUE(RunFolder::isRun(folder.path()));
+  EXPECT_TRUE(RunFolder::open(folder.path(), RunFolder::Mode::Resume).ok());
+}
+
 TEST_F(OpenRunFolder, TheBestOneIsTheLastResort) {
   write(1);
   ASSERT_TRUE(writeCheckpoint(folder.bestPath(), makeCheckpoint(7)).ok());

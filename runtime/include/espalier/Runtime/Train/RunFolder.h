@@ -42,7 +42,8 @@ public:
   std::vector<int64_t> checkpointSteps() const;
 
   /// The newest checkpoint that is intact, or else the best one; nothing if the folder has none at all. A damaged one
-  /// is reported to `onDamage` with the reason, and renamed to `*.damaged`, so that it neither counts nor is lost.
+  /// is reported to `onDamage` with the reason, and renamed to `*.damaged`, so that it neither counts nor is lost; so
+  /// is one of another step than its name says.
   /// InvalidInput if all are damaged.
   Expected<std::optional<FoundCheckpoint>> findNewest(const std::function<void(const Status &)> &onDamage);
 

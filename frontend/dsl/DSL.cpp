@@ -256,7 +256,10 @@ mlir::OwningOpRef<mlir::ModuleOp> espalier::parseArchitecture(llvm::SourceMgr &s
       for (const Decl *decl : main->decls)
         if (decl->kind == DeclKind::Fn)
           candidates.push_back(decl->name);
-      diags.error(start, Diag::UnknownLoss, name, didYouMean(name, candidates));
+      mlir::Location named = start;
+      if (isFirst && !options.lossFile.empty())
+        named = mlir::FileLineColLoc::get(context, options.lossFile, options.lossLine, options.lossColumn);
+      diags.error(named, Diag::UnknownLoss, name, didYouMean(name, candidates));
       continue;
     }
     llvm::ArrayRef<std::pair<std::string, double>> numbers;

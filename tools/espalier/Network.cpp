@@ -116,11 +116,13 @@ Network::Network()
 }
 Network::~Network() = default;
 
-rt::Status Network::load(const std::string &file, std::vector<std::string> losses,
-                         std::vector<std::pair<std::string, double>> lossNumbers) {
+rt::Status Network::load(const std::string &file, std::vector<std::string> losses) {
   ArchitectureOptions options;
   options.losses = std::move(losses);
-  options.lossNumbers = std::move(lossNumbers);
+  return load(file, options);
+}
+
+rt::Status Network::load(const std::string &file, const ArchitectureOptions &options) {
   fileName = file;
   rt::Expected<OwningOpRef<ModuleOp>> module = loadModule(file, options, sources, mlirContext);
   if (!module)

@@ -4,6 +4,7 @@
 #define ESPALIER_TOOLS_ESPALIER_NETWORK_H
 
 #include "espalier/Dialect/CG/IR/CGOps.h"
+#include "espalier/Frontend/DSL.h"
 #include "espalier/Pipelines/Step.h"
 #include "espalier/Runtime/Core/Status.h"
 #include "espalier/Runtime/Data/Image.h"
@@ -47,9 +48,10 @@ public:
   ~Network();
 
   /// Reads the file. `losses`, for an architecture file: fns to apply to every architecture, each of which gives a
-  /// graph `@<arch>.<fn>`; `lossNumbers` are for parameters of the first.
-  rt::Status load(const std::string &file, std::vector<std::string> losses = {},
-                  std::vector<std::pair<std::string, double>> lossNumbers = {});
+  /// graph `@<arch>.<fn>`.
+  rt::Status load(const std::string &file, std::vector<std::string> losses = {});
+  /// Reads the file with all that can be said of losses.
+  rt::Status load(const std::string &file, const ArchitectureOptions &options);
   /// The graph named `arch`, or the only architecture of the module. A usage error lists what the file has.
   rt::Expected<cg::GraphOp> choose(const std::string &arch);
 

@@ -27,8 +27,8 @@ rt::Expected<rt::Normalisation> espalier::tools::chooseNormalisation(const rt::R
     return rt::measureNormalisation(trainSet);
   size_t channels = static_cast<size_t>(trainSet.shape().channels);
   if (recipe.mean->size() != channels || recipe.deviation->size() != channels)
-    return rt::invalidInput("the recipe's mean and std have {} and {} numbers, but samples have {} channels",
-                            recipe.mean->size(), recipe.deviation->size(), channels);
+    return rt::invalidInput("{}'mean' and 'std' expect a number for each channel of the samples ({}), but have {}",
+                            recipe.locate({"mean", "std"}).prefix(), channels, recipe.mean->size());
   return rt::Normalisation{*recipe.mean, *recipe.deviation};
 }
 

@@ -18,6 +18,7 @@
 #include "espalier/Runtime/Train/TrainingRun.h"
 #include "llvm/ADT/StringExtras.h"
 
+#include "llvm/Support/FileSystem.h"
 #include <fmt/ranges.h>
 
 using namespace espalier;
@@ -170,6 +171,14 @@ rt::Status Train::openInputs() {
       writeMessage(fmt::format("warning: {}; it is set aside as *.damaged\n", damage.message()));
     });
     if (!newest)
+/// Says of a file or folder that a recipe file names where it does so, if there is none.
+static rt::Status checkExists(const rt::Recipe &recipe, std::string_view key, const std::string &path) {
+  rt::RecipeLocation location = recipe.locate({key});
+  if (location.file.empty() || path.empty() || llvm::sys::fs::exists(path))
+    return {};
+  return rt::invalidInput("{}'{}' names {}, which does not exist", location.prefix(), key, rt::quote(path));
+}
+
       return newest.takeStatus();
     found = std::move(*newest);
   } else if (!runPath.empty() && rt::RunFolder::isRun(runPath)) {
@@ -216,6 +225,12 @@ rt::Expected<rt::Prefetcher> Train::load(const rt::Dataset &dataset, rt::View::U
     return view.takeStatus();
   // What cannot be seen must be known before the first step.
   if (rt::Status s = view->checkSizes(dataset); !s.ok())
+  for (auto [key, path] : {std::pair("network", &recipe.network), std::pair("data", &recipe.data)})
+    if (rt::Status s = checkExists(recipe, key, *path); !s.ok())
+      return s;
+  if (!found)
+    if (rt::Status s = checkExists(recipe, "init_from", recipe.initFrom); !s.ok())
+      return s;
     return s;
   rt::Expected<rt::BatchLoader> loader =
       isTraining ? rt::BatchLoader::forTraining(dataset, std::move(*view), recipe.partSize(), uint64_t(recipe.seed))
@@ -238,14 +253,18 @@ rt::Status Train::checkClasses(cg::GraphOp graph) const {
 }
 
 rt::Status Train::loadNetwork() {
-  std::vector<std::pair<std::string, double>> numbers;
+  ArchitectureOptions options;
+  options.losses = {loss, "accuracy"};
+  rt::RecipeLocation location = recipe.locate({"loss"});
+  std::tie(options.lossFile, options.lossLine, options.lossColumn) =
+      std::tie(location.file, location.line, location.column);
   if (recipe.labelSmoothing > 0) {
     if (!llvm::StringRef(recipe.network).ends_with(".esp"))
       return rt::unsupported(
           "{}: 'label_smoothing' expects an architecture file (.esp), whose loss it is a parameter of", recipe.network);
-    numbers.emplace_back("smoothing", recipe.labelSmoothing);
+    options.lossNumbers.emplace_back("smoothing", recipe.labelSmoothing);
   }
-  return net.load(recipe.network, {loss, "accuracy"}, std::move(numbers));
+  return net.load(recipe.network, options);
 }
 
 rt::Expected<SizeBindings> Train::bindSizes(cg::GraphOp graph, int64_t batch, const rt::ImageShape &image) const {
@@ -501,3 +520,5 @@ rt::Status Train::run() {
 }
 
 std::unique_ptr<Verb> espalier::tools::createTrainVerb() { return std::make_unique<Train>(); }
+  if (rt::Status s = checkGroups(recipe, *graph); !s.ok())
+    return s;

@@ -5,6 +5,8 @@
 #include "../common/Compile.h"
 
 #include "espalier/Runtime/Core/Digest.h"
+#include "espalier/Runtime/Core/Text.h"
+#include "llvm/Support/GlobPattern.h"
 
 #include <fmt/ranges.h>
 
@@ -58,6 +60,42 @@ static cg::InsertGradientScalingOptions gradientScalingOptions(const rt::Recipe 
   for (const std::vector<double> &row : recipe.scalingMatrix)
     options.matrix.push_back(fmt::format("{}", fmt::join(row, ":")));
   return options;
+}
+
+rt::Status espalier::tools::checkGroups(const rt::Recipe &recipe, cg::GraphOp network) {
+  std::vector<llvm::GlobPattern> patterns;
+  for (const rt::ParameterGroup &group : recipe.groups) {
+    llvm::Expected<llvm::GlobPattern> pattern = llvm::GlobPattern::create(group.match);
+    if (!pattern)
+      return rt::invalidInput("{}'groups.match' expects a pattern for paths of parameters, but got {}: {}",
+                              group.location.prefix(), rt::quote(group.match), llvm::toString(pattern.takeError()));
+    patterns.push_back(*std::move(pattern));
+  }
+  std::vector<bool> isUsed(patterns.size());
+  std::vector<std::string_view> paths;
+  bool trains = false;
+  for (cg::ParameterOp parameter : network.getBody().getOps<cg::ParameterOp>()) {
+    paths.push_back(parameter.getPath());
+    const rt::ParameterGroup *first = nullptr;
+    for (auto [index, pattern] : llvm::enumerate(patterns))
+      if (pattern.match(parameter.getPath())) {
+        isUsed[index] = true;
+        first = first ? first : &recipe.groups[index];
+      }
+    trains |= !first || !first->frozen;
+  }
+  for (auto [group, used] : llvm::zip_equal(recipe.groups, isUsed))
+    if (!used) {
+      std::string_view closest = rt::closestMatch(group.match, paths);
+      return rt::invalidInput("{}'groups.match' expects a pattern that parameters of '{}' match, but {} matches none{}",
+                              group.location.prefix(), network.getSymName().str(), rt::quote(group.match),
+                              closest.empty() ? "" : fmt::format("; did you mean '{}'?", closest));
+    }
+  if (trains || paths.empty())
+    return {};
+  auto frozen = llvm::find_if(recipe.groups, [](const rt::ParameterGroup &group) { return group.frozen; });
+  return rt::invalidInput("{}'groups' expects a parameter to train, but all of '{}' are frozen",
+                          frozen->location.prefix(), network.getSymName().str());
 }
 
 TrainingOptions espalier::tools::trainingOptions(const rt::Recipe &recipe, llvm::StringRef arch,

@@ -5,6 +5,7 @@
 
 #include "Target.h"
 
+#include "espalier/Dialect/CG/IR/CGOps.h"
 #include "espalier/Pipelines/Step.h"
 #include "espalier/Runtime/Program/Program.h"
 #include "espalier/Runtime/Train/Initializer.h"
@@ -14,6 +15,10 @@ namespace espalier::tools {
 
 /// What a recipe means for the compiler. `loss` is an fn of the file or the prelude.
 TrainingOptions trainingOptions(const rt::Recipe &recipe, llvm::StringRef arch, const std::string &loss);
+
+/// Fails, where the recipe has the group, if its pattern is none or matches no parameter of the network, or if the
+/// groups leave no parameter to train.
+rt::Status checkGroups(const rt::Recipe &recipe, cg::GraphOp network);
 
 /// What a recipe computes in.
 Precision precisionOf(const rt::Recipe &recipe);

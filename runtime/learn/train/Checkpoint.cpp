@@ -224,7 +224,8 @@ Expected<Recipe> espalier::rt::recipeOf(const RunIdentity &identity) {
   std::string text;
   for (const auto &[key, value] : identity.recipe)
     text += fmt::format("{} = {}\n", key, value);
-  return parseRecipe(text, "recipe");
+  Expected<Recipe> recipe = parseRecipe(text, /*name=*/"");
+  return recipe ? std::move(recipe) : Expected<Recipe>(recipe.takeStatus().in("recipe"));
 }
 
 //===----------------------------------------------------------------------===//

@@ -10,6 +10,15 @@
 using namespace espalier::rt;
 using namespace espalier::rt::keys;
 
+std::string RecipeLocation::prefix() const { return file.empty() ? "" : fmt::format("{}:{}:{}: ", file, line, column); }
+
+RecipeLocation Recipe::locate(std::initializer_list<std::string_view> keys) const {
+  for (std::string_view key : keys)
+    if (auto found = locations.find(key); found != locations.end())
+      return found->second;
+  return {};
+}
+
 DatasetOptions Recipe::datasetOptions() const {
   constexpr double bytesPerGiB = 1073741824, maxGiB = 1e9;
   DatasetOptions options;

@@ -67,7 +67,7 @@ std::string_view describe(const toml::node &node) {
 
 /// "file:line:column: ", or nothing for text that comes from no file.
 std::string location(const std::string &fileName, toml::source_position position) {
-  return fileName.empty() ? "" : fmt::format("{}:{}:{}: ", fileName, position.line, position.column);
+  return RecipeLocation{fileName, position.line, position.column}.prefix();
 }
 
 /// Stores the value of one key after checking type and range.
@@ -269,6 +269,7 @@ private:
       if (text->get().empty() || text->get().find(':') != std::string::npos)
         return expected("a pattern for paths of parameters", quote(text->get()));
       group.match = text->get();
+      group.location = {fileName, value.source().begin.line, value.source().begin.column};
       return {};
     }
     if (name.str() == "frozen") {
@@ -344,42 +345,47 @@ private:
 
 } // namespace
 
-/// What no key can check alone.
+/// What no key can check alone. An error is where the file gives the key that it names, or else one of the others.
 static Status checkCombinations(const Recipe &recipe) {
+  auto at = [&](auto... keys) { return recipe.locate({keys...}).prefix(); };
   if (recipe.nesterov && recipe.momentum == 0)
-    return invalidInput("'nesterov' expects a momentum above 0");
+    return invalidInput("{}'nesterov' expects a momentum above 0", at("nesterov", "momentum"));
   if (recipe.schedule == Schedule::MultiStep && recipe.milestones.empty())
-    return invalidInput("schedule 'multi-step' expects 'milestones'");
+    return invalidInput("{}schedule 'multi-step' expects 'milestones'", at("schedule", "milestones"));
   if (recipe.schedule == Schedule::OneCycle && recipe.warmupEpochs > 0)
-    return invalidInput("'warmup_epochs' expects 0 with the schedule 'one-cycle', which has a rise of its own, but got "
-                        "{}",
-                        recipe.warmupEpochs);
+    return invalidInput("{}'warmup_epochs' expects 0 with the schedule 'one-cycle', which has a rise of its own, but "
+                        "got {}",
+                        at("warmup_epochs", "schedule"), recipe.warmupEpochs);
   if (recipe.minLearningRate > recipe.learningRate)
-    return invalidInput("'min_learning_rate' expects at most 'learning_rate' ({}), but got {}", recipe.learningRate,
-                        recipe.minLearningRate);
+    return invalidInput("{}'min_learning_rate' expects at most 'learning_rate' ({}), but got {}",
+                        at("min_learning_rate", "learning_rate"), recipe.learningRate, recipe.minLearningRate);
   if (recipe.clipNorm > 0 && recipe.clipValue > 0)
-    return invalidInput("'clip_norm' and 'clip_value' expect at most one of them above 0");
+    return invalidInput("{}'clip_norm' and 'clip_value' expect at most one of them above 0",
+                        at("clip_value", "clip_norm"));
   bool hasMatrix = !recipe.scalingMatrix.empty(), hasBlock = recipe.scalingBlock != ScalingBlock::None;
   if (recipe.gradientScaling == GradientScaling::Fixed && hasMatrix == hasBlock)
     return invalidInput(
-        "gradient scaling 'fixed' expects one of 'gradient_scaling.block' and 'gradient_scaling.matrix', "
+        "{}gradient scaling 'fixed' expects one of 'gradient_scaling.block' and 'gradient_scaling.matrix', "
         "but got {}",
+        at("gradient_scaling.source", "gradient_scaling.block", "gradient_scaling.matrix"),
         hasBlock ? "both" : "neither");
   if (recipe.gradientScaling == GradientScaling::MutualInformation && (hasMatrix || hasBlock))
-    return invalidInput("gradient scaling 'mutual-information' expects no '{}'",
+    return invalidInput("{}gradient scaling 'mutual-information' expects no '{}'",
+                        at(hasBlock ? "gradient_scaling.block" : "gradient_scaling.matrix", "gradient_scaling.source"),
                         hasBlock ? "gradient_scaling.block" : "gradient_scaling.matrix");
   if (recipe.batch % recipe.accumulate != 0)
-    return invalidInput("'accumulate' expects a divisor of 'batch' ({}), but got {}", recipe.batch, recipe.accumulate);
+    return invalidInput("{}'accumulate' expects a divisor of 'batch' ({}), but got {}", at("accumulate", "batch"),
+                        recipe.batch, recipe.accumulate);
   if (recipe.warmupEpochs > recipe.epochs)
-    return invalidInput("'warmup_epochs' expects at most 'epochs' ({}), but got {}", recipe.epochs,
-                        recipe.warmupEpochs);
+    return invalidInput("{}'warmup_epochs' expects at most 'epochs' ({}), but got {}", at("warmup_epochs", "epochs"),
+                        recipe.epochs, recipe.warmupEpochs);
   if (recipe.mean.has_value() != recipe.deviation.has_value())
-    return invalidInput("'mean' and 'std' expect to be given both or computed both");
+    return invalidInput("{}'mean' and 'std' expect to be given both or computed both", at("mean", "std"));
   if (recipe.dataChannels == 2)
-    return invalidInput("'loading.channels' expects 0, 1 or 3, but got 2");
+    return invalidInput("{}'loading.channels' expects 0, 1 or 3, but got 2", at("loading.channels"));
   if (recipe.mean && recipe.mean->size() != recipe.deviation->size())
-    return invalidInput("'mean' and 'std' expect the same number of channels, but got {} and {}", recipe.mean->size(),
-                        recipe.deviation->size());
+    return invalidInput("{}'mean' and 'std' expect the same number of channels, but got {} and {}", at("mean", "std"),
+                        recipe.mean->size(), recipe.deviation->size());
   return {};
 }
 
@@ -433,6 +439,10 @@ static Status readKeys(Recipe &recipe, std::string_view text, const std::string 
       return invalidInput("{}{}", location(name, entry.key->source().begin), unknownKey(entry.name));
     if (Status status = std::visit(ValueReader(recipe, record->name, *entry.node, name), record->kind); !status.ok())
       return status;
+    toml::source_position begin = entry.node->source().begin;
+    recipe.locations.erase(record->name);
+    if (!name.empty())
+      recipe.locations.emplace(record->name, RecipeLocation{name, begin.line, begin.column});
   }
   return {};
 }
@@ -442,7 +452,7 @@ Expected<Recipe> espalier::rt::parseRecipe(std::string_view text, const std::str
   if (Status status = readKeys(recipe, text, name); !status.ok())
     return status;
   if (Status status = checkCombinations(recipe); !status.ok())
-    return std::move(status).in(name);
+    return status;
   return recipe;
 }
 

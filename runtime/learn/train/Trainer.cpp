@@ -183,8 +183,9 @@ Expected<Trainer::BatchInputs> Trainer::findInputs(Program &program, const Batch
   if (isImage)
     expected.insert(expected.end(), {shape.height, shape.width});
   if (place.dtype != DType::F32 || place.logical != expected)
-    return invalidInput("the network takes {}, but the data set has {} of {}", formatType(place.dtype, place.logical),
-                        isImage ? "images" : "features", formatType(DType::F32, expected));
+    return invalidInput("the network takes {}, but the data set{} has {} of {}", formatType(place.dtype, place.logical),
+                        shape == dataset.shape() ? "" : ", as the recipe augments it,", isImage ? "images" : "features",
+                        formatType(DType::F32, expected));
   inputs.values = *values;
   return inputs;
 }

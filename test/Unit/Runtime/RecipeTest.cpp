@@ -185,13 +185,13 @@ TEST(RecipeTest, GradientScalingIsChecked) {
   expectInvalid("gradient_scaling.temperature = 0",
                 "run.toml:1:32: 'gradient_scaling.temperature' expects a number above 0, but got 0");
   expectInvalid("gradient_scaling.source = 'fixed'",
-                "run.toml: gradient scaling 'fixed' expects one of 'gradient_scaling.block' and "
+                "run.toml:1:27: gradient scaling 'fixed' expects one of 'gradient_scaling.block' and "
                 "'gradient_scaling.matrix', but got neither");
   expectInvalid("[gradient_scaling]\nsource = 'fixed'\nblock = 'acnet'\nmatrix = [[1,1,1],[1,1,1],[1,1,1]]",
-                "run.toml: gradient scaling 'fixed' expects one of 'gradient_scaling.block' and "
+                "run.toml:2:10: gradient scaling 'fixed' expects one of 'gradient_scaling.block' and "
                 "'gradient_scaling.matrix', but got both");
   expectInvalid("[gradient_scaling]\nsource = 'mutual-information'\nblock = 'acnet'",
-                "run.toml: gradient scaling 'mutual-information' expects no 'gradient_scaling.block'");
+                "run.toml:3:9: gradient scaling 'mutual-information' expects no 'gradient_scaling.block'");
 }
 
 TEST(RecipeTest, AbsentKeysHaveTheDocumentedDefaults) {
@@ -264,20 +264,24 @@ TEST(RecipeTest, RangesAreChecked) {
 }
 
 TEST(RecipeTest, CombinationsAreChecked) {
-  expectInvalid("nesterov = true\nmomentum = 0", "run.toml: 'nesterov' expects a momentum above 0");
-  expectInvalid("schedule = 'multi-step'", "run.toml: schedule 'multi-step' expects 'milestones'");
-  expectInvalid("epochs = 2\nwarmup_epochs = 3", "run.toml: 'warmup_epochs' expects at most 'epochs' (2), but got 3");
-  expectInvalid("schedule = 'one-cycle'\nwarmup_epochs = 3",
-                "run.toml: 'warmup_epochs' expects 0 with the schedule 'one-cycle', which has a rise of its own, but "
-                "got 3");
+  expectInvalid("nesterov = true\nmomentum = 0", "run.toml:1:12: 'nesterov' expects a momentum above 0");
+  expectInvalid("schedule = 'multi-step'", "run.toml:1:12: schedule 'multi-step' expects 'milestones'");
+  expectInvalid("epochs = 2\nwarmup_epochs = 3",
+                "run.toml:2:17: 'warmup_epochs' expects at most 'epochs' (2), but got 3");
+  expectInvalid(
+      "schedule = 'one-cycle'\nwarmup_epochs = 3",
+      "run.toml:2:17: 'warmup_epochs' expects 0 with the schedule 'one-cycle', which has a rise of its own, but "
+      "got 3");
   expectInvalid("min_learning_rate = 0.2",
-                "run.toml: 'min_learning_rate' expects at most 'learning_rate' (0.1), but got 0.2");
+                "run.toml:1:21: 'min_learning_rate' expects at most 'learning_rate' (0.1), but got 0.2");
   expectInvalid("clip_norm = 1\nclip_value = 1",
-                "run.toml: 'clip_norm' and 'clip_value' expect at most one of them above 0");
-  expectInvalid("batch = 6\naccumulate = 4", "run.toml: 'accumulate' expects a divisor of 'batch' (6), but got 4");
-  expectInvalid("mean = [0]", "run.toml: 'mean' and 'std' expect to be given both or computed both");
+                "run.toml:2:14: 'clip_norm' and 'clip_value' expect at most one of them above 0");
+  expectInvalid("batch = 6\naccumulate = 4", "run.toml:2:14: 'accumulate' expects a divisor of 'batch' (6), but got 4");
+  expectInvalid("mean = [0]", "run.toml:1:8: 'mean' and 'std' expect to be given both or computed both");
+  expectInvalid("\nstd = [1]", "run.toml:2:7: 'mean' and 'std' expect to be given both or computed both");
+  expectInvalid("[loading]\nchannels = 2", "run.toml:2:12: 'loading.channels' expects 0, 1 or 3, but got 2");
   expectInvalid("mean = [0]\nstd = [1, 1, 1]",
-                "run.toml: 'mean' and 'std' expect the same number of channels, but got 1 and 3");
+                "run.toml:1:8: 'mean' and 'std' expect the same number of channels, but got 1 and 3");
 }
 
 TEST(RecipeTest, SyntaxErrorsAreLocated) {
@@ -303,6 +307,26 @@ TEST(RecipeTest, FilesAreNamed) {
   expectFailure(readRecipe(folder.write("run.toml", "epochs = 0")), StatusCode::InvalidInput,
                 "run.toml:1:10: 'epochs'");
   expectFailure(readRecipe(folder.file("absent.toml")), StatusCode::InvalidInput, "absent.toml'");
+}
+
+TEST(RecipeTest, KnowsWhereTheFileGivesItsKeys) {
+  Expected<Recipe> recipe =
+      parseRecipe("loss = 'l'\nepochs = 5\n[ema]\ndecay = 0.5\n[[groups]]\nmatch = 'x'\n", "r.toml");
+  ASSERT_TRUE(recipe.ok()) << recipe.status().message();
+  EXPECT_EQ(recipe->locate({"loss"}).prefix(), "r.toml:1:8: ");
+  EXPECT_EQ(recipe->locate({"batch", "ema.decay", "loss"}).prefix(), "r.toml:4:9: ");
+  EXPECT_EQ(recipe->groups[0].location.prefix(), "r.toml:6:9: ");
+  EXPECT_EQ(recipe->locate({"batch"}).prefix(), "");
+
+  // A flag says something else than the file; together they may be wrong where the file is.
+  ASSERT_TRUE(overrideRecipe(*recipe, {"loss=other"}).ok());
+  EXPECT_EQ(recipe->locate({"loss"}).prefix(), "");
+  expectFailure(overrideRecipe(*recipe, {"warmup_epochs=6"}), StatusCode::Usage, "r.toml:2:10: 'warmup_epochs'");
+
+  Expected<Recipe> nameless = parseRecipe("loss = 'l'\ngroups = [{match = 'x'}]", "");
+  ASSERT_TRUE(nameless.ok()) << nameless.status().message();
+  EXPECT_EQ(nameless->locate({"loss"}).prefix(), "");
+  EXPECT_EQ(nameless->groups[0].location.prefix(), "");
 }
 
 TEST(RecipeTest, FlagsOverrideValues) {

@@ -22,6 +22,10 @@ struct ArchitectureOptions {
   std::vector<std::string> losses;
   /// Numbers for parameters of the first of them, by name: `smoothing` of `cross_entropy`.
   std::vector<std::pair<std::string, double>> lossNumbers;
+  /// Where the first of them is named, for errors about its name; without a file they are at the begin of the main
+  /// file.
+  std::string lossFile;
+  unsigned lossLine = 0, lossColumn = 0;
   /// Applies the losses to this arch alone; empty means all.
   std::string lossArch;
 };

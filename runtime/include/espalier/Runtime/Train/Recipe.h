@@ -8,6 +8,8 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -25,12 +27,23 @@ enum class GradientScaling { None, Fixed, MutualInformation };
 /// Branches that a fixed matrix stands for.
 enum class ScalingBlock { None, ACNet, RepVGG };
 
+/// A place in a recipe file; line and column count from 1.
+struct RecipeLocation {
+  std::string file; ///< empty: not from a file
+  unsigned line = 0;
+  unsigned column = 0;
+
+  /// "file:line:column: ", how a message begins; empty without a file.
+  std::string prefix() const;
+};
+
 /// Settings of the parameters whose paths match a pattern.
 struct ParameterGroup {
   std::string match; ///< `*` stands for any characters, `?` for one, `[ab]` for one of these
   std::optional<double> weightDecay;
   double learningRateFactor = 1;
   bool frozen = false;
+  RecipeLocation location; ///< of `match`
 };
 
 /// Everything a training run depends on besides the network and the data. The meaning, range and default of each field
@@ -108,6 +121,11 @@ struct Recipe {
   int64_t checkpointEvery = 0;
   int64_t keep = 3;
 
+  /// Where the recipe file gives keys; those that it does not give, or that flags override, are absent.
+  std::map<std::string, RecipeLocation, std::less<>> locations;
+  /// Where the file gives the first of `keys` that it gives; for messages.
+  RecipeLocation locate(std::initializer_list<std::string_view> keys) const;
+
   /// Images of one run of a compiled program: `batch` is cut into `accumulate` parts of this size.
   int64_t partSize() const { return batch / accumulate; }
 
@@ -131,7 +149,8 @@ struct RecipeKey {
 /// Every key of a recipe, in the order of the documentation.
 std::vector<RecipeKey> recipeKeys();
 
-/// Reads recipe text; `name` is the file in messages, which have the form `name:line:column: ...`.
+/// Reads recipe text; `name` is the file in messages, which have the form `name:line:column: ...`. Without a name the
+/// recipe and messages have no locations.
 Expected<Recipe> parseRecipe(std::string_view text, const std::string &name);
 
 /// parseRecipe() of a file. Paths in it count from the folder of the file.

@@ -8,9 +8,9 @@
 
 using namespace espalier::rt;
 
-std::string espalier::rt::quote(std::string_view text) {
+std::string espalier::rt::printable(std::string_view text) {
   constexpr size_t maxLength = 120;
-  std::string result = "'";
+  std::string result;
   for (unsigned char c : text.substr(0, maxLength)) {
     if (c < 0x20 || c == 0x7f)
       result += fmt::format("\\x{:02x}", c);
@@ -19,8 +19,10 @@ std::string espalier::rt::quote(std::string_view text) {
   }
   if (text.size() > maxLength)
     result += "...";
-  return result + "'";
+  return result;
 }
+
+std::string espalier::rt::quote(std::string_view text) { return fmt::format("'{}'", printable(text)); }
 
 std::string espalier::rt::formatBytes(uint64_t bytes) {
   if (bytes < 1024)

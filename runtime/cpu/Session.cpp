@@ -2,6 +2,8 @@
 
 #include "espalier/Runtime/Program/Session.h"
 
+#include <set>
+
 using namespace espalier::rt;
 
 static std::vector<PlaceId> argumentsOf(const Program &program, Role role) {
@@ -55,6 +57,22 @@ Expected<InferenceSession> InferenceSession::create(std::shared_ptr<const Execut
   if (Status s = writeWeights(*forward, weights); !s.ok())
     return s;
   return InferenceSession(std::move(prepare), std::move(*forward));
+}
+
+std::vector<const Place *> InferenceSession::weightsOf(const Executable &executable) {
+  std::vector<const Place *> weights;
+  // What `prepare` reads or gives, `forward` takes from there.
+  std::set<std::string_view> prepared;
+  for (std::string_view program : {"prepare", "forward"})
+    for (const ProgramTable &table : executable.artifact().programs)
+      for (const Place &place : table.places)
+        if (table.name == program && place.kind == Place::Kind::Argument && !prepared.count(place.name)) {
+          if (place.role == Role::Parameter || place.role == Role::State)
+            weights.push_back(&place);
+          if (program == "prepare")
+            prepared.insert(place.name);
+        }
+  return weights;
 }
 
 std::vector<PlaceId> InferenceSession::inputs() const { return argumentsOf(forwardProgram, Role::Input); }

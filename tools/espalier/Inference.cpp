@@ -6,11 +6,14 @@
 #include "Options.h"
 
 #include "espalier/Runtime/Core/File.h"
+#include "espalier/Runtime/Core/Text.h"
 #include "espalier/Runtime/Train/Initializer.h"
 
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <chrono>
+#include <set>
 
 using namespace espalier;
 using namespace espalier::tools;
@@ -26,21 +29,44 @@ void InferenceFlags::declare(CLI::App &flags) {
       ->check(atLeastOne(rt::maxThreads));
 }
 
-static rt::InferenceSession::WeightSource fromFile(const InferenceFlags &flags, const WeightsFile &file) {
+/// Weights of f32 are weights of f64 as well.
+static bool fits(const rt::HostTensor &tensor, rt::DType dtype, const std::vector<int64_t> &shape) {
+  bool widens = tensor.dtype() == rt::DType::F32 && dtype == rt::DType::F64;
+  return (tensor.dtype() == dtype || widens) && tensor.shape() == shape;
+}
+
+/// Says of everything at once that the network needs and the file lacks, or has in another shape. Where something is
+/// missing, it may be among what the network has no use for.
+static rt::Status checkWeights(const rt::Executable &executable, const std::string &path, const WeightsFile &file) {
+  rt::WeightsFit fit;
+  std::set<std::string_view> needed;
+  for (const rt::Place *place : rt::InferenceSession::weightsOf(executable)) {
+    needed.insert(place->name);
+    auto found = file.tensors.find(place->name);
+    if (found == file.tensors.end())
+      fit.missing.push_back(place->name);
+    else if (!fits(found->second, place->dtype, place->logical))
+      fit.misshapen.push_back(fmt::format("'{}' is {}, but the network wants {}", place->name,
+                                          rt::formatType(found->second.dtype(), found->second.shape()),
+                                          rt::formatType(place->dtype, place->logical)));
+  }
+  if (fit.isExact())
+    return {};
+  for (const auto &[name, tensor] : file.tensors)
+    if (!fit.missing.empty() && !needed.count(name))
+      fit.unexpected.push_back(rt::printable(name));
+  std::sort(fit.missing.begin(), fit.missing.end());
+  std::sort(fit.misshapen.begin(), fit.misshapen.end());
+  return rt::invalidInput("{} does not fit the network: {}", path, fmt::join(fit.describe(), "; "));
+}
+
+/// The tensors of a file for which checkWeights() has found no fault.
+static rt::InferenceSession::WeightSource fromFile(const WeightsFile &file) {
   return
       [&](const std::string &name, rt::DType dtype, const std::vector<int64_t> &shape) -> rt::Expected<rt::HostTensor> {
         auto found = file.tensors.find(name);
-        if (found == file.tensors.end())
-          return rt::invalidInput("{} has no tensor '{}', which the network needs as {}", flags.weights, name,
-                                  rt::formatType(dtype, shape));
-        // Weights of f32 are weights of f64 as well.
-        if (found->second.dtype() == rt::DType::F32 && dtype == rt::DType::F64 && found->second.shape() == shape)
-          return rt::toFloat64(found->second);
-        if (found->second.dtype() != dtype || found->second.shape() != shape)
-          return rt::invalidInput("tensor '{}' in {} is {}, but the network needs {}", name, flags.weights,
-                                  rt::formatType(found->second.dtype(), found->second.shape()),
-                                  rt::formatType(dtype, shape));
-        return found->second.clone();
+        assert(found != file.tensors.end() && fits(found->second, dtype, shape) && "checked before");
+        return found->second.dtype() == dtype ? found->second.clone() : rt::toFloat64(found->second);
       };
 }
 
@@ -131,9 +157,11 @@ rt::Expected<Inference> espalier::tools::compileInference(const InferenceFlags &
       return table.takeStatus().in(flags.network.file);
     initializers = std::move(*table);
   }
+  if (!flags.weights.empty())
+    if (rt::Status s = checkWeights(*result.executable, flags.weights, file); !s.ok())
+      return s;
   rt::Expected<rt::InferenceSession> session = rt::InferenceSession::create(
-      result.executable, flags.weights.empty() ? fromInitializers(flags, initializers) : fromFile(flags, file),
-      flags.threads);
+      result.executable, flags.weights.empty() ? fromInitializers(flags, initializers) : fromFile(file), flags.threads);
   if (!session)
     return isArtifact ? session.takeStatus().in(flags.network.file) : session.takeStatus();
   result.session = std::move(*session);

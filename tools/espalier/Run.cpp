@@ -4,6 +4,7 @@
 #include "Options.h"
 #include "Verbs.h"
 
+#include "espalier/Runtime/Core/Finite.h"
 #include "espalier/Runtime/Core/Npy.h"
 
 #include <nlohmann/json.hpp>
@@ -162,6 +163,9 @@ rt::Status Run::classify(Inference &network) const {
     rt::Expected<rt::HostTensor> logits = forward.read(outputPlaces[0]);
     if (!logits)
       return logits.takeStatus();
+    if (!rt::allFinite(logits->dtype(), logits->bytes()))
+      return rt::invalidInput("{}: the network's output is not finite; {} may have such values", file,
+                              inference.weights);
     std::vector<double> shares = softmax(std::as_const(*logits).elements<float>());
     std::vector<size_t> order(shares.size());
     std::iota(order.begin(), order.end(), 0);

@@ -14,6 +14,7 @@
 
 #include "espalier/Pipelines/Step.h"
 #include "espalier/Runtime/CPU/Parallel.h"
+#include "espalier/Runtime/Core/Finite.h"
 #include "espalier/Runtime/Core/Text.h"
 #include "espalier/Runtime/Train/TrainingRun.h"
 #include "llvm/ADT/StringExtras.h"
@@ -383,6 +384,9 @@ static std::string stem(llvm::StringRef path) {
   llvm::StringRef name = path.substr(path.rfind('/') + 1);
   return name.substr(0, name.rfind('.')).str();
 }
+  for (const auto &[name, tensor] : start->tensors)
+    if (!rt::allFinite(tensor.dtype(), tensor.bytes()))
+      return rt::invalidInput("{}: tensor {} has values that are not finite", recipe.initFrom, rt::quote(name));
 
 rt::Status Train::openFolder(llvm::StringRef arch) {
   std::string path = runPath;

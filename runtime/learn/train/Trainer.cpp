@@ -3,6 +3,7 @@
 #include "espalier/Runtime/Train/Trainer.h"
 
 #include "espalier/Runtime/Core/Finite.h"
+#include "espalier/Runtime/Core/Text.h"
 
 #include <algorithm>
 #include <chrono>
@@ -242,7 +243,7 @@ WeightsFit Trainer::compare(const TensorMap &tensors) const {
   for (const auto &[name, tensor] : tensors) {
     std::optional<PlaceId> id = programs.step.findInput(name);
     if (!id || !isStored(placeOf(programs.step, *id).role))
-      fit.unexpected.push_back(name);
+      fit.unexpected.push_back(printable(name));
   }
   return fit;
 }

@@ -10,7 +10,10 @@
 
 namespace espalier::rt {
 
-/// `text` in single quotes, fit for one line of a message: control characters are escaped, long text is shortened.
+/// `text` as one line of a message may have it: control characters are escaped, long text is shortened.
+std::string printable(std::string_view text);
+
+/// printable() text in single quotes.
 std::string quote(std::string_view text);
 
 /// A byte count for people: "512 bytes", "1.5 MiB".

@@ -21,6 +21,9 @@ public:
   static Expected<InferenceSession> create(std::shared_ptr<const Executable> executable, const WeightSource &weights,
                                            int threads = 0);
 
+  /// The parameters and states whose values create() asks for, as arguments of the program that reads them.
+  static std::vector<const Place *> weightsOf(const Executable &executable);
+
   Program &forward() { return forwardProgram; }
   /// Arguments of `forward` that each run takes, and that it gives.
   std::vector<PlaceId> inputs() const;

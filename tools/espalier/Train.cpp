@@ -18,9 +18,11 @@
 #include "espalier/Runtime/Core/Text.h"
 #include "espalier/Runtime/Train/TrainingRun.h"
 #include "llvm/ADT/StringExtras.h"
-
 #include "llvm/Support/FileSystem.h"
+
 #include <fmt/ranges.h>
+
+#include <filesystem>
 
 using namespace espalier;
 using namespace espalier::tools;
@@ -40,7 +42,9 @@ public:
 
 private:
   rt::Status openInputs();
-  rt::Expected<rt::Recipe> readRecipe(const rt::Checkpoint *resumed) const;
+  /// What the run in the folder computes with: by its newest checkpoint or, before there is one, by run.json.
+  rt::Expected<std::optional<rt::RunIdentity>> readStoredIdentity() const;
+  rt::Expected<rt::Recipe> readRecipe(const std::optional<rt::RunIdentity> &stored) const;
   /// Opens a part of the data set, by default that of `split`, and says how many samples were left out.
   rt::Expected<rt::Dataset> openPart(const std::string &part, rt::Split split) const;
   rt::Expected<rt::Prefetcher> load(const rt::Dataset &dataset, rt::View::Use use) const;
@@ -110,7 +114,26 @@ void Train::declare(CLI::App &flags) {
   flags.add_flag("--json", json, "One JSON object for each epoch on standard output");
 }
 
-rt::Expected<rt::Recipe> Train::readRecipe(const rt::Checkpoint *resumed) const {
+rt::Expected<std::optional<rt::RunIdentity>> Train::readStoredIdentity() const {
+  if (found)
+    return std::optional(found->checkpoint.identity);
+  if (!folder)
+    return std::optional<rt::RunIdentity>();
+  std::string path = folder->file("run.json");
+  if (!llvm::sys::fs::exists(path)) // the run was stopped before it could say
+    return std::optional<rt::RunIdentity>();
+  constexpr uint64_t maxBytes = 1 << 20;
+  rt::Expected<std::vector<uint8_t>> bytes = rt::readFile(path, maxBytes);
+  if (!bytes)
+    return bytes.takeStatus();
+  rt::Expected<rt::RunIdentity> identity =
+      rt::parseIdentity(std::string_view(reinterpret_cast<const char *>(bytes->data()), bytes->size()));
+  if (!identity)
+    return identity.takeStatus().in(path);
+  return std::optional(*std::move(identity));
+}
+
+rt::Expected<rt::Recipe> Train::readRecipe(const std::optional<rt::RunIdentity> &stored) const {
   RecipeFlags all = recipeFlags;
   std::vector<std::string> &settings = all.overrides;
   if (network.batch)
@@ -133,10 +156,10 @@ rt::Expected<rt::Recipe> Train::readRecipe(const rt::Checkpoint *resumed) const 
     settings.push_back("data=" + dataFolder);
   if (!network.file.empty())
     settings.push_back("network=" + network.file);
-  if (!all.file.empty() || !resumed)
+  if (!all.file.empty() || !stored)
     return all.read();
-  rt::Expected<rt::Recipe> stored = rt::recipeOf(resumed->identity);
-  return stored ? all.applyTo(*std::move(stored)) : std::move(stored);
+  rt::Expected<rt::Recipe> before = rt::recipeOf(*stored);
+  return before ? all.applyTo(*std::move(before)) : std::move(before);
 }
 
 rt::Expected<rt::Dataset> Train::openPart(const std::string &part, rt::Split split) const {
@@ -146,6 +169,14 @@ rt::Expected<rt::Dataset> Train::openPart(const std::string &part, rt::Split spl
   if (dataset)
     warnOfSkipped(console, *dataset);
   return dataset;
+}
+
+/// Says of a file or folder that a recipe file names where it does so, if there is none.
+static rt::Status checkExists(const rt::Recipe &recipe, std::string_view key, const std::string &path) {
+  rt::RecipeLocation location = recipe.locate({key});
+  if (location.file.empty() || path.empty() || llvm::sys::fs::exists(path))
+    return {};
+  return rt::invalidInput("{}'{}' names {}, which does not exist", location.prefix(), key, rt::quote(path));
 }
 
 /// A file that cannot be written later must be known before hours of training, not after.
@@ -172,23 +203,21 @@ rt::Status Train::openInputs() {
       writeMessage(fmt::format("warning: {}; it is set aside as *.damaged\n", damage.message()));
     });
     if (!newest)
-/// Says of a file or folder that a recipe file names where it does so, if there is none.
-static rt::Status checkExists(const rt::Recipe &recipe, std::string_view key, const std::string &path) {
-  rt::RecipeLocation location = recipe.locate({key});
-  if (location.file.empty() || path.empty() || llvm::sys::fs::exists(path))
-    return {};
-  return rt::invalidInput("{}'{}' names {}, which does not exist", location.prefix(), key, rt::quote(path));
-}
-
       return newest.takeStatus();
     found = std::move(*newest);
   } else if (!runPath.empty() && rt::RunFolder::isRun(runPath)) {
     return rt::RunFolder::open(runPath, rt::RunFolder::Mode::New).takeStatus();
   }
-  rt::Expected<rt::Recipe> read = readRecipe(found ? &found->checkpoint : nullptr);
+  rt::Expected<std::optional<rt::RunIdentity>> stored = readStoredIdentity();
+  if (!stored)
+    return stored.takeStatus();
+  rt::Expected<rt::Recipe> read = readRecipe(*stored);
   if (!read)
     return read.takeStatus();
   recipe = std::move(*read);
+  // The file may have several architectures; the run had one.
+  if (*stored && network.arch.empty() && network.file.empty())
+    network.arch = (*stored)->network;
   if (recipe.network.empty())
     return rt::usageError("no network: name an architecture file, or give the recipe the key 'network'");
   if (recipe.gradientScaling == rt::GradientScaling::MutualInformation)
@@ -196,6 +225,12 @@ static rt::Status checkExists(const rt::Recipe &recipe, std::string_view key, co
                            "'fixed'");
   if (recipe.data.empty())
     return rt::usageError("no data set: name a folder with --data, or give the recipe the key 'data'");
+  for (auto [key, path] : {std::pair("network", &recipe.network), std::pair("data", &recipe.data)})
+    if (rt::Status s = checkExists(recipe, key, *path); !s.ok())
+      return s;
+  if (!found)
+    if (rt::Status s = checkExists(recipe, "init_from", recipe.initFrom); !s.ok())
+      return s;
 
   loss = recipe.loss;
   if (loss.empty())
@@ -226,12 +261,6 @@ rt::Expected<rt::Prefetcher> Train::load(const rt::Dataset &dataset, rt::View::U
     return view.takeStatus();
   // What cannot be seen must be known before the first step.
   if (rt::Status s = view->checkSizes(dataset); !s.ok())
-  for (auto [key, path] : {std::pair("network", &recipe.network), std::pair("data", &recipe.data)})
-    if (rt::Status s = checkExists(recipe, key, *path); !s.ok())
-      return s;
-  if (!found)
-    if (rt::Status s = checkExists(recipe, "init_from", recipe.initFrom); !s.ok())
-      return s;
     return s;
   rt::Expected<rt::BatchLoader> loader =
       isTraining ? rt::BatchLoader::forTraining(dataset, std::move(*view), recipe.partSize(), uint64_t(recipe.seed))
@@ -315,13 +344,22 @@ rt::Expected<rt::TrainingPrograms> Train::compile(cg::GraphOp graph) {
   return programs;
 }
 
+/// A recipe that means the same in any folder.
+static rt::Recipe withAbsolutePaths(rt::Recipe recipe) {
+  for (std::string *path : {&recipe.network, &recipe.data, &recipe.initFrom})
+    if (std::error_code error; !path->empty())
+      if (auto absolute = std::filesystem::absolute(*path, error); !error)
+        *path = absolute.lexically_normal().string();
+  return recipe;
+}
+
 rt::Expected<rt::RunIdentity> Train::identify(cg::GraphOp graph) {
   rt::RunIdentity identity;
   identity.network = graph.getSymName().str();
   identity.loss = loss;
   auto lossGraph = net.module().lookupSymbol<cg::GraphOp>(identity.network + "." + loss);
   identity.networkDigest = digestOf(graph, lossGraph);
-  identity.recipe = rt::recipeValues(recipe);
+  identity.recipe = rt::recipeValues(withAbsolutePaths(recipe));
   identity.data = fmt::format("{} + {} {} of {}, {} classes", trainSet->size(), testSet->size(),
                               trainSet->kind() == rt::SampleKind::Image ? "images" : "samples",
                               rt::formatShape(trainSet->shape()), trainSet->classNames().size());
@@ -346,6 +384,9 @@ rt::Status Train::initialise(rt::Trainer &trainer) {
   rt::Expected<WeightsFile> start = WeightsFile::read(recipe.initFrom);
   if (!start)
     return start.takeStatus();
+  for (const auto &[name, tensor] : start->tensors)
+    if (!rt::allFinite(tensor.dtype(), tensor.bytes()))
+      return rt::invalidInput("{}: tensor {} has values that are not finite", recipe.initFrom, rt::quote(name));
   rt::WeightsFit fit = trainer.compare(start->tensors);
   if (!fit.isExact() && !recipe.skipMismatched)
     return rt::invalidInput("{} does not fit the network: {}; --skip-mismatched starts from what fits", recipe.initFrom,
@@ -384,9 +425,6 @@ static std::string stem(llvm::StringRef path) {
   llvm::StringRef name = path.substr(path.rfind('/') + 1);
   return name.substr(0, name.rfind('.')).str();
 }
-  for (const auto &[name, tensor] : start->tensors)
-    if (!rt::allFinite(tensor.dtype(), tensor.bytes()))
-      return rt::invalidInput("{}: tensor {} has values that are not finite", recipe.initFrom, rt::quote(name));
 
 rt::Status Train::openFolder(llvm::StringRef arch) {
   std::string path = runPath;
@@ -405,7 +443,8 @@ rt::Status Train::openFolder(llvm::StringRef arch) {
 
 /// The files that say what the run is.
 rt::Status Train::describeRun(const rt::RunIdentity &identity) {
-  if (rt::Status s = rt::writeFileAtomically(folder->file("recipe.toml"), rt::formatRecipe(recipe)); !s.ok())
+  if (rt::Status s = rt::writeFileAtomically(folder->file("recipe.toml"), rt::formatRecipe(withAbsolutePaths(recipe)));
+      !s.ok())
     return s;
   if (rt::Status s = rt::writeFileAtomically(folder->file("environment.json"), describeEnvironment(identity.threads));
       !s.ok())
@@ -497,6 +536,8 @@ rt::Status Train::run() {
     return graph.takeStatus();
   if (rt::Status s = checkClasses(*graph); !s.ok())
     return s;
+  if (rt::Status s = checkGroups(recipe, *graph); !s.ok())
+    return s;
   rt::Expected<SizeBindings> sizes = bindSizes(*graph, 1, testShape);
   if (!sizes)
     return sizes.takeStatus();
@@ -524,5 +565,3 @@ rt::Status Train::run() {
 }
 
 std::unique_ptr<Verb> espalier::tools::createTrainVerb() { return std::make_unique<Train>(); }
-  if (rt::Status s = checkGroups(recipe, *graph); !s.ok())
-    return s;

@@ -41,7 +41,9 @@ public:
         ->type_name("COLUMNS")
         ->check(atLeastOne())
         ->capture_default_str();
-    flags.add_option("--epoch", epoch, "Epoch whose random numbers the picture shows, from 0")->capture_default_str();
+    flags.add_option("--epoch", epoch, "Epoch whose random numbers the picture shows, from 0")
+        ->check(CLI::Range(int64_t(0), std::numeric_limits<int64_t>::max()).description(""))
+        ->capture_default_str();
     flags.add_flag("--json", json, "One JSON document");
     flags.add_option("-o,--output", output, "Write the description to a file")->type_name("FILE");
   }

@@ -4,6 +4,7 @@
 #include "Verbs.h"
 
 #include "espalier/Runtime/Core/File.h"
+#include "espalier/Runtime/Core/Text.h"
 #include "espalier/Runtime/Train/RunFolder.h"
 #include "espalier/Runtime/Train/RunReport.h"
 
@@ -14,6 +15,8 @@
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
+#include <limits>
+#include <set>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -72,12 +75,12 @@ private:
 
 } // namespace
 
-/// Splits at commas that are in no brackets: a value may be a list.
+/// Splits at commas that are in no brackets or braces: a value may be a list or a table.
 static std::vector<std::string> splitValues(std::string_view text) {
   std::vector<std::string> values(1);
   int depth = 0;
   for (char c : text) {
-    depth += c == '[' ? 1 : c == ']' ? -1 : 0;
+    depth += c == '[' || c == '{' ? 1 : c == ']' || c == '}' ? -1 : 0;
     if (c == ',' && depth == 0)
       values.emplace_back();
     else
@@ -95,6 +98,13 @@ static rt::Expected<std::vector<GridAxis>> parseGrid(const std::vector<std::stri
     GridAxis axis{entry.substr(0, equals), splitValues(std::string_view(entry).substr(equals + 1))};
     if (axis.key == "seed")
       return rt::usageError("--grid takes no seed; --seeds says how many there are");
+    auto isSame = [&](const GridAxis &other) { return other.key == axis.key; };
+    if (std::any_of(axes.begin(), axes.end(), isSame))
+      return rt::usageError("--grid has the key {} twice", rt::quote(axis.key));
+    std::set<std::string_view> distinct;
+    for (const std::string &value : axis.values)
+      if (!distinct.insert(value).second)
+        return rt::usageError("--grid has the value {} of {} twice", rt::quote(value), rt::quote(axis.key));
     axes.push_back(std::move(axis));
   }
   return axes;
@@ -130,6 +140,9 @@ rt::Expected<std::vector<SweepRun>> Sweep::plan() const {
   rt::Expected<rt::Recipe> recipe = recipeFor({shared, ""});
   if (!recipe)
     return recipe.takeStatus();
+
+  if (recipe->seed > std::numeric_limits<int64_t>::max() - (seeds - 1))
+    return rt::usageError("--seeds {} counts beyond the largest seed from {}", seeds, recipe->seed);
 
   // The last key changes fastest, and the seed faster still.
   std::vector<std::vector<std::string>> points(1);

@@ -96,6 +96,8 @@ static bool store(EpochRecord &record, std::string_view column, double value) {
 Expected<std::vector<EpochRecord>> espalier::rt::parseMetrics(std::string_view text, const std::string &name) {
   std::vector<EpochRecord> history;
   std::vector<std::string_view> lines = split(text, '\n');
+  if (lines.size() == 1 && !text.empty())
+    return invalidInput("{}:1: the file ends in the middle of its header", name);
   std::vector<std::string_view> columns = split(lines[0], ',');
   for (size_t line = 1; line < lines.size(); ++line) {
     if (lines[line].empty())

@@ -110,6 +110,12 @@ void TrainingRun::start(const Start &values) {
   }
 }
 
+void TrainingRun::setSlot(const std::string &path, const std::string &name, const std::vector<double> &values) {
+  std::optional<rt::PlaceId> id = program->findInput(path + "#" + name);
+  ASSERT_TRUE(id) << path << " has no " << name;
+  write(*program, *id, values);
+}
+
 void TrainingRun::setHyper(rt::Program &program, const char *name, double value) {
   if (std::optional<rt::PlaceId> id = program.findInput(name))
     write(program, *id, {value});

@@ -20,6 +20,8 @@ public:
 
   /// Sets every parameter, and all states and slots to zero.
   void start(const Start &values);
+  /// Sets a slot of the parameter at `path`, after start().
+  void setSlot(const std::string &path, const std::string &name, const std::vector<double> &values);
   /// Runs a step on the golden's batch of number `index`, in as many parts as the options say; its loss.
   double step(const golden::Golden &golden, size_t index);
 
@@ -30,6 +32,7 @@ public:
   std::vector<double> slot(const std::string &path, const std::string &name);
   /// @}
   std::vector<std::string> parameters() const;
+  const rt::ProgramTable &table() const { return program->table(); }
 
 private:
   static rt::HostTensor makeTensor(const rt::Program &program, rt::PlaceId id);

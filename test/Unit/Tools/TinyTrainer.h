@@ -70,11 +70,12 @@ inline std::optional<rt::Prefetcher> load(const rt::Dataset &data) {
   return prefetcher ? std::optional<rt::Prefetcher>(std::move(*prefetcher)) : std::nullopt;
 }
 
-/// A trainer of that network on `data`, which has to outlive it; null, with messages, if it cannot be made.
-inline std::unique_ptr<rt::Trainer> makeTrainer(const rt::Dataset &data, const TrainingOptions &options) {
+/// A trainer of `network` on `data`, which has to outlive it; null, with messages, if it cannot be made.
+inline std::unique_ptr<rt::Trainer> makeTrainer(const rt::Dataset &data, const TrainingOptions &options,
+                                                const char *network = source) {
   mlir::MLIRContext context(makeRegistry(), mlir::MLIRContext::Threading::DISABLED);
   llvm::SourceMgr sources;
-  sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBuffer(source, "net.esp"), llvm::SMLoc());
+  sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBuffer(network, "net.esp"), llvm::SMLoc());
   mlir::SourceMgrDiagnosticHandler handler(sources, &context);
   ArchitectureOptions architecture;
   architecture.losses = {"cross_entropy", "accuracy"};

@@ -76,6 +76,16 @@ static void differentiate(OpPassManager &manager, const TrainingOptions &options
   manager.addNestedPass<GraphOp>(cg::createGroupParameters(options.groups));
 }
 
+/// Parameters that carry a matrix are scaled by it whatever the options say.
+static cg::InsertGradientScalingOptions scalingOptions(const TrainingOptions &options) {
+  cg::InsertGradientScalingOptions none;
+  none.source = cg::GradientScaleSource::Fixed;
+  cg::InsertGradientScalingOptions scaling = options.gradientScaling.value_or(none);
+  scaling.target = options.optimizer.kind == cg::OptimizerKind::SGD ? cg::GradientScaleTarget::Gradient
+                                                                    : cg::GradientScaleTarget::Update;
+  return scaling;
+}
+
 void espalier::buildTrainingGraphPipeline(OpPassManager &manager, const TrainingOptions &options) {
   differentiate(manager, options);
   if (options.accumulate > 1)
@@ -84,12 +94,7 @@ void espalier::buildTrainingGraphPipeline(OpPassManager &manager, const Training
   if (options.clipNorm || options.clipValue)
     manager.addNestedPass<GraphOp>(cg::createClipGradients(
         cg::ClipGradientsOptions{options.clipNorm.value_or(0.0), options.clipValue.value_or(0.0)}));
-  if (options.gradientScaling) {
-    cg::InsertGradientScalingOptions scaling = *options.gradientScaling;
-    scaling.target = options.optimizer.kind == cg::OptimizerKind::SGD ? cg::GradientScaleTarget::Gradient
-                                                                      : cg::GradientScaleTarget::Update;
-    manager.addNestedPass<GraphOp>(cg::createInsertGradientScaling(scaling));
-  }
+  manager.addNestedPass<GraphOp>(cg::createInsertGradientScaling(scalingOptions(options)));
   manager.addNestedPass<GraphOp>(cg::createApplyOptimizer(options.optimizer));
   if (options.average)
     manager.addNestedPass<GraphOp>(cg::createAverageParameters(*options.average));

@@ -74,6 +74,25 @@ constexpr Setting settings[] = {
 INSTANTIATE_TEST_SUITE_P(All, ScaledSteps, testing::ValuesIn(settings),
                          [](const auto &info) { return std::string(info.param.name); });
 
+/// A network that says how its filters learn needs no options for it.
+TEST(AnnotatedFilters, AreScaledWithoutOptions) {
+  golden::Golden golden = golden::read("small_conv.nesterov");
+  integration::LoadedNet net(integration::smallConv);
+  ASSERT_TRUE(net.module);
+  net.module->walk([](cg::ParameterOp parameter) {
+    auto type = mlir::RankedTensorType::get({3, 3}, mlir::Float64Type::get(parameter.getContext()));
+    if (parameter.getPath() == "conv1.weight")
+      parameter->setAttr(cg::gradientScaleAttrName, mlir::DenseElementsAttr::get(type, 2.0));
+  });
+  integration::TrainingRun run(net, net.trainingOptions(golden));
+  ASSERT_TRUE(run);
+  std::vector<std::string> slots;
+  for (const rt::Place &place : run.table().places)
+    if (place.role == rt::Role::Slot)
+      slots.push_back(place.name);
+  EXPECT_EQ(slots, std::vector<std::string>{"conv1.weight#gradient_scale"});
+}
+
 /// Gradients are summed over the parts of a batch and clipped, then scaled; weight decay comes later.
 TEST(ScaledGradients, AreClippedBefore) {
   golden::Golden golden = golden::read("small_conv.nesterov");

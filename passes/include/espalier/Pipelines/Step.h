@@ -48,7 +48,7 @@ struct TrainingOptions {
   /// Largest absolute value of an element of a gradient; not together with a norm.
   std::optional<double> clipValue;
   /// Spatial scaling of the gradients of filters, of updates for optimisers other than SGD: the target follows from the
-  /// optimiser.
+  /// optimiser. Without, only filters that carry a matrix (`cg.gradient_scale`) are scaled.
   std::optional<cg::InsertGradientScalingOptions> gradientScaling;
   /// Number of parts that a batch is cut into, see `cg-accumulate-gradients`.
   int64_t accumulate = 1;

@@ -8,6 +8,7 @@
 #include "espalier/Dialect/CG/IR/CGDialect.h"
 #include "espalier/Dialect/Plan/IR/PlanDialect.h"
 #include "espalier/Pipelines/Kernels.h"
+#include "espalier/Transforms/BranchInterfaces.h"
 #include "espalier/Transforms/BranchPasses.h"
 #include "espalier/Transforms/FusePasses.h"
 #include "espalier/Transforms/StepPasses.h"
@@ -17,6 +18,7 @@
 
 void espalier::registerAllDialects(mlir::DialectRegistry &registry) {
   registry.insert<cg::CGDialect, plan::PlanDialect, mlir::func::FuncDialect>();
+  cg::registerConvMapModels(registry);
   cg::registerLoweringModels(registry);
   codegen::registerCodeGenDependencies(registry);
 }

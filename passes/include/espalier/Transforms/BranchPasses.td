@@ -54,4 +54,29 @@ def InsertGradientScaling : Pass<"cg-insert-gradient-scaling", "::espalier::cg::
   let dependentDialects = ["::espalier::cg::CGDialect"];
 }
 
+def FoldBranches : Pass<"cg-fold-branches"> {
+  let summary = "Replace branches of convolutions by one convolution";
+  let description = [{
+    In every function inside, finds regions by their structure: sub-graphs that are affine in one image, made of convolutions of any window, stride,
+    dilation, padding and number of groups, average pools, batch norms with given statistics, constant scales and
+    summands by channel, zero padding, crops, sums, and concatenations and slices along the channels. Each becomes one
+    `cg.conv2d`, and a `cg.add` if it has a bias, whose filter and bias are expressions of the region's parameters: the
+    pass reads no weights. The result is equal up to rounding.
+
+    A region is folded if the convolution takes no more multiply-accumulates (at any of several sizes of the image, where
+    those are symbolic) and no more weights than the region; where the widest region does not pay, its best parts are
+    folded. Nothing is folded across an image that is read from outside the region, nor what is not affine: a product of
+    two images, a scale that changes with the position, batch norms with the statistics of the batch. Where a convolution
+    pads an intermediate image with zeros, that image must be zero there by itself: biased ones are not, unless the graph pads them
+    with their own bias, as `pad(y - b) + b`. A remark names each op that hinders folding, and the reason.
+
+    In a graph that does not say whether it trains, batch norms count as those of inference, and dropout as the identity;
+    with `online`, as those of training: then the expressions stay in the training step, and gradients flow through them to
+    the parameters of the branches.
+  }];
+  let options = [Option<"online", "online", "bool", "false", "Fold for training: what depends on the mode stays">];
+  let statistics = [Statistic<"numFolded", "num-folded", "Regions that became one convolution">];
+  let dependentDialects = ["::espalier::cg::CGDialect"];
+}
+
 #endif // ESPALIER_TRANSFORMS_BRANCHPASSES_TD

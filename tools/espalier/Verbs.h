@@ -14,6 +14,7 @@ std::unique_ptr<Verb> createCompletionVerb();
 std::unique_ptr<Verb> createCostVerb();
 std::unique_ptr<Verb> createDataVerb();
 std::unique_ptr<Verb> createExplainVerb();
+std::unique_ptr<Verb> createFoldVerb();
 std::unique_ptr<Verb> createRenameVerb();
 std::unique_ptr<Verb> createReportVerb();
 std::unique_ptr<Verb> createRunVerb();

@@ -79,4 +79,16 @@ def FoldBranches : Pass<"cg-fold-branches"> {
   let dependentDialects = ["::espalier::cg::CGDialect"];
 }
 
+def MaterializeWeights : Pass<"cg-materialize-weights", "::mlir::ModuleOp"> {
+  let summary = "Make parameters of what is computed from parameters";
+  let description = [{
+    What a graph computes from parameters and states alone, such as the filters that `cg-fold-branches` leaves, becomes
+    a parameter. The graph `<graph><suffix>` takes over the computation: it has no arguments, and each result is the value
+    of a new parameter, whose path is the result's `cg.name`. A filter gets the path of the largest filter that went into
+    it, a bias that of its filter with "bias" for the last part; where a parameter of that path stays, ".folded" is
+    added. Graphs without such expressions stay as they are.
+  }];
+  let options = [Option<"suffix", "suffix", "std::string", "\".weights\"", "Added to a graph's name">];
+}
+
 #endif // ESPALIER_TRANSFORMS_BRANCHPASSES_TD

@@ -1,0 +1,91 @@
+//===- Equality.cpp - do two networks compute the same? -------------------===//
+
+#include "Equality.h"
+
+#include "../common/Compile.h"
+#include "Inference.h"
+
+#include "espalier/Runtime/Core/Text.h"
+
+#include <cmath>
+
+using namespace espalier;
+using namespace espalier::tools;
+
+/// The outputs, by name, in order.
+static rt::Expected<std::vector<std::pair<std::string, rt::HostTensor>>>
+computeOutputs(WeightedNetwork network, const SizeBindings &sizes, uint64_t seed) {
+  InferenceOptions options;
+  options.network = network.graph.getSymName().str();
+  options.sizes = sizes;
+  options.precision = Precision::F64;
+  PhaseOptions phases;
+  phases.toStep = [&](mlir::OpPassManager &manager) { buildInferenceStepPipeline(manager, options); };
+  phases.kernels.prepareWeights = true;
+  std::shared_ptr<const rt::Executable> executable =
+      compileExecutable(network.graph->getParentOfType<mlir::ModuleOp>(), phases, "host");
+  if (!executable)
+    return reported();
+  auto read = [&](const std::string &name, rt::DType dtype,
+                  const std::vector<int64_t> &shape) -> rt::Expected<rt::HostTensor> {
+    auto found = network.weights.find(name);
+    if (found == network.weights.end())
+      return rt::invalidInput("the weights have no tensor {}, which '{}' needs", rt::quote(name), options.network);
+    if (found->second.shape() != shape)
+      return rt::invalidInput("tensor {} is {}, but '{}' needs {}", rt::quote(name),
+                              rt::formatType(found->second.dtype(), found->second.shape()), options.network,
+                              rt::formatType(dtype, shape));
+    return found->second.dtype() == rt::DType::F32 ? rt::toFloat64(found->second) : found->second.clone();
+  };
+  rt::Expected<rt::InferenceSession> session = rt::InferenceSession::create(executable, read);
+  if (!session)
+    return session.takeStatus();
+  if (rt::Status s = writeRandomInputs(*session, seed); !s.ok())
+    return s;
+  if (rt::Status s = session->forward().run(); !s.ok())
+    return s;
+  std::vector<std::pair<std::string, rt::HostTensor>> outputs;
+  for (rt::PlaceId id : session->outputs()) {
+    rt::Expected<rt::HostTensor> value = session->forward().read(id);
+    if (!value)
+      return value.takeStatus();
+    outputs.emplace_back(session->forward().table().places[id].name, std::move(*value));
+  }
+  return outputs;
+}
+
+rt::Expected<std::vector<OutputError>> espalier::tools::compareNetworks(WeightedNetwork first, WeightedNetwork second,
+                                                                        const SizeBindings &sizes, uint64_t seed) {
+  auto expected = computeOutputs(first, sizes, seed);
+  if (!expected)
+    return expected.takeStatus();
+  auto actual = computeOutputs(second, sizes, seed);
+  if (!actual)
+    return actual.takeStatus();
+  if (expected->size() != actual->size())
+    return rt::invalidInput("the networks have {} and {} outputs", expected->size(), actual->size());
+  std::vector<OutputError> errors;
+  for (size_t i = 0; i < expected->size(); ++i) {
+    const rt::HostTensor &a = (*expected)[i].second, &b = (*actual)[i].second;
+    if (a.dtype() != b.dtype() || a.shape() != b.shape())
+      return rt::invalidInput("output '{}' is {} of one network and {} of the other", (*expected)[i].first,
+                              rt::formatType(a.dtype(), a.shape()), rt::formatType(b.dtype(), b.shape()));
+    OutputError error{(*expected)[i].first};
+    if (a.dtype() != rt::DType::F64) { // classes, masks
+      bool isSame = std::equal(a.bytes().begin(), a.bytes().end(), b.bytes().begin());
+      error.maxAbsolute = error.relative = isSame ? 0.0 : INFINITY;
+    } else {
+      double difference = 0.0, norm = 0.0;
+      for (int64_t j = 0; j < a.numElements(); ++j) {
+        double x = a.elements<double>()[j], distance = std::abs(x - b.elements<double>()[j]);
+        // NaN compares with nothing.
+        error.maxAbsolute = std::isfinite(distance) ? std::max(error.maxAbsolute, distance) : INFINITY;
+        difference += distance * distance;
+        norm += x * x;
+      }
+      error.relative = std::isfinite(difference) ? (difference == 0.0 ? 0.0 : std::sqrt(difference / norm)) : INFINITY;
+    }
+    errors.push_back(std::move(error));
+  }
+  return errors;
+}

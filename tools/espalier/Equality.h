@@ -1,0 +1,32 @@
+//===- Equality.h - do two networks compute the same? -----------*- C++ -*-===//
+
+#ifndef ESPALIER_TOOLS_ESPALIER_EQUALITY_H
+#define ESPALIER_TOOLS_ESPALIER_EQUALITY_H
+
+#include "Network.h"
+
+#include "espalier/Runtime/Train/Trainer.h"
+
+namespace espalier::tools {
+
+/// How far an output of one network is from that of another.
+struct OutputError {
+  std::string name;
+  double maxAbsolute = 0.0;
+  double relative = 0.0; ///< the norm of the difference, as a share of the norm of the first network's output
+};
+
+/// A network with weights, at certain sizes.
+struct WeightedNetwork {
+  cg::GraphOp graph;
+  const rt::TensorMap &weights;
+};
+
+/// Runs both networks in float64 on the same standard-normal inputs, which depend on `seed` alone. An output that is
+/// not finite has an infinite error.
+rt::Expected<std::vector<OutputError>> compareNetworks(WeightedNetwork first, WeightedNetwork second,
+                                                       const SizeBindings &sizes, uint64_t seed);
+
+} // namespace espalier::tools
+
+#endif // ESPALIER_TOOLS_ESPALIER_EQUALITY_H

@@ -1,0 +1,193 @@
+//===- Fold.cpp - espalier fold -------------------------------------------===//
+
+#include "../common/Compile.h"
+#include "Equality.h"
+#include "FoldedNetwork.h"
+#include "Verbs.h"
+#include "WeightsFile.h"
+
+#include "espalier/Analysis/CostAnalysis.h"
+#include "espalier/Runtime/Core/Digest.h"
+
+#include "llvm/Support/raw_ostream.h"
+
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <filesystem>
+
+using namespace espalier;
+using namespace espalier::tools;
+
+namespace {
+class Fold final : public Verb {
+public:
+  const char *name() const override { return "fold"; }
+  const char *summary() const override { return "Fold branches of convolutions, with their weights"; }
+  const char *example() const override {
+    return "espalier fold examples/zoo/repvgg_a0.esp --random-weights --verify --bind H=64,W=64 -o folded.mlir "
+           "--out-weights folded.safetensors";
+  }
+  bool computes() const override { return true; }
+  void declare(CLI::App &flags) override {
+    network.declare(flags);
+    CLI::Option *file = flags.add_option("--weights", weights, "Weights (safetensors)")->type_name("FILE");
+    flags.add_flag("--random-weights", randomWeights, "Draw weights from their initialisers")->excludes(file);
+    flags.add_option("--seed", seed, "Seed of random weights and inputs")->capture_default_str();
+    flags.add_option("-o,--output", output, "Folded network (.mlir)")->type_name("FILE")->required();
+    flags.add_option("--out-weights", outWeights, "Folded weights (safetensors)")->type_name("FILE")->required();
+    flags.add_flag("--verify", verify, "Run both networks on random inputs, and write nothing if they differ");
+    flags.add_option("--tolerance", tolerance, "Largest relative error of an output that --verify accepts")
+        ->capture_default_str()
+        ->check(CLI::Range(0.0, 1.0));
+    flags.add_option("--certificate", certificate, "Where --verify writes what it found (default: OUTPUT.json)")
+        ->type_name("FILE");
+  }
+  rt::Status run() override;
+
+private:
+  rt::Expected<WeightsFile> readWeights(cg::GraphOp graph) const;
+  rt::Status checkFlags() const;
+
+  NetworkFlags network;
+  std::string weights, output, outWeights, certificate;
+  bool randomWeights = false, verify = false;
+  uint64_t seed = 0;
+  double tolerance = 1e-5;
+};
+} // namespace
+
+rt::Status Fold::checkFlags() const {
+  if (weights.empty() && !randomWeights)
+    return rt::usageError("give --weights FILE, or --random-weights");
+  if (!certificate.empty() && !verify)
+    return rt::usageError("--certificate is what --verify writes");
+  std::vector<std::string> outputs{output, outWeights};
+  if (verify)
+    outputs.push_back(certificate.empty() ? output + ".json" : certificate);
+  for (size_t i = 0; i < outputs.size(); ++i)
+    for (size_t j = 0; j < i; ++j)
+      if (std::filesystem::path(outputs[i]).lexically_normal() == std::filesystem::path(outputs[j]).lexically_normal())
+        return rt::usageError("two results would go to {}", outputs[i]);
+  return {};
+}
+
+rt::Expected<WeightsFile> Fold::readWeights(cg::GraphOp graph) const {
+  if (!weights.empty())
+    return WeightsFile::read(weights);
+  rt::Expected<rt::TensorMap> drawn = drawWeights(graph, seed);
+  if (!drawn)
+    return drawn.takeStatus();
+  WeightsFile file;
+  file.tensors = std::move(*drawn);
+  return file;
+}
+
+static std::string print(mlir::ModuleOp module) {
+  std::string text;
+  llvm::raw_string_ostream(text) << module << "\n";
+  return text;
+}
+
+static rt::Expected<std::string> digestOf(const std::string &path) {
+  rt::Expected<std::vector<uint8_t>> bytes = rt::readFile(path, uint64_t(64) << 30);
+  if (!bytes)
+    return bytes.takeStatus();
+  rt::Digest digest;
+  digest.add(rt::Span<const uint8_t>(*bytes));
+  return digest.finish();
+}
+
+/// MACs and parameters of a graph at the sizes of a run; symbolic where they stay open.
+static std::pair<std::string, std::string> priceOf(cg::GraphOp graph) {
+  mlir::FailureOr<CostReport> report = computeCost(graph);
+  return failed(report) ? std::pair<std::string, std::string>("?", "?")
+                        : std::pair(report->getTotals().macs.str(), report->getTotals().params.str());
+}
+
+rt::Status Fold::run() {
+  if (rt::Status s = checkFlags(); !s.ok())
+    return s;
+  Network net;
+  if (rt::Status s = net.load(network.file); !s.ok())
+    return s;
+  rt::Expected<cg::GraphOp> graph = net.choose(network.arch);
+  if (!graph)
+    return graph.takeStatus();
+  rt::Expected<WeightsFile> before = readWeights(*graph);
+  if (!before)
+    return before.takeStatus();
+  auto start = std::chrono::steady_clock::now();
+  rt::Expected<FoldedNetwork> folded = foldNetwork(*graph, before->tensors);
+  if (!folded)
+    return weights.empty() ? folded.takeStatus() : folded.takeStatus().in(weights);
+  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  cg::GraphOp foldedGraph = folded->module->lookupSymbol<cg::GraphOp>(graph->getSymName());
+  console.detail("folded in {:.0f} ms", 1e3 * seconds);
+
+  std::string text;
+  auto [macs, params] = priceOf(*graph);
+  auto [foldedMacs, foldedParams] = priceOf(foldedGraph);
+  text += fmt::format("MACs        {} -> {}\nparameters  {} -> {}\n", macs, foldedMacs, params, foldedParams);
+  std::string module = print(*folded->module);
+  WeightsFile after;
+  after.preprocessing = before->preprocessing;
+  after.tensors = std::move(folded->weights);
+
+  nlohmann::json found;
+  if (verify) {
+    rt::Expected<SizeBindings> sizes = network.bindSizes(*graph);
+    if (!sizes)
+      return sizes.takeStatus();
+    rt::Expected<std::vector<OutputError>> errors =
+        compareNetworks({*graph, before->tensors}, {foldedGraph, after.tensors}, *sizes, seed);
+    if (!errors)
+      return errors.takeStatus();
+    found = {{"architecture", graph->getSymName().str()},
+             {"sizes", *sizes},
+             {"seed", seed},
+             {"tolerance", tolerance},
+             {"outputs", nlohmann::json::array()}};
+    for (const OutputError &error : *errors) {
+      text += fmt::format("{}: largest error {:.3g}, relative {:.3g}\n", error.name, error.maxAbsolute, error.relative);
+      if (!(error.relative <= tolerance))
+        return rt::invalidInput("output '{}' of the folded network is off by {:.3g} of its norm, which is more than "
+                                "{:.3g}; nothing was written",
+                                error.name, error.relative, tolerance);
+      found["outputs"].push_back(
+          {{"name", error.name}, {"max_absolute", error.maxAbsolute}, {"relative", error.relative}});
+    }
+  }
+  if (rt::Status s = after.write(outWeights); !s.ok())
+    return s;
+  if (rt::Status s = writeResult(output, module); !s.ok())
+    return s;
+  if (verify) {
+    auto record = [&](const char *role, const std::string &file) -> rt::Status {
+      rt::Expected<std::string> digest = digestOf(file);
+      if (!digest)
+        return digest.takeStatus();
+      found["files"][role] = {{"path", file}, {"sha256", *digest}};
+      return {};
+    };
+    if (rt::Status s = record("network", network.file); !s.ok())
+      return s;
+    if (!weights.empty())
+      if (rt::Status s = record("weights", weights); !s.ok())
+        return s;
+    if (rt::Status s = record("folded_network", output); !s.ok())
+      return s;
+    if (rt::Status s = record("folded_weights", outWeights); !s.ok())
+      return s;
+    found["parameters"] = folded->sources;
+    auto replace = nlohmann::json::error_handler_t::replace;
+    if (rt::Status s = writeResult(certificate.empty() ? output + ".json" : certificate,
+                                   found.dump(2, ' ', false, replace) + "\n");
+        !s.ok())
+      return s;
+  }
+  return writeResult("", text);
+}
+
+std::unique_ptr<Verb> espalier::tools::createFoldVerb() { return std::make_unique<Fold>(); }

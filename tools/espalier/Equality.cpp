@@ -89,3 +89,19 @@ rt::Expected<std::vector<OutputError>> espalier::tools::compareNetworks(Weighted
   }
   return errors;
 }
+
+std::string espalier::tools::describeErrors(const std::vector<OutputError> &errors) {
+  std::string text;
+  for (const OutputError &error : errors)
+    text += fmt::format("{}: largest error {:.3g}, relative {:.3g}\n", error.name, error.maxAbsolute, error.relative);
+  return text;
+}
+
+rt::Status espalier::tools::checkErrors(const std::vector<OutputError> &errors, double tolerance) {
+  for (const OutputError &error : errors)
+    if (!(error.relative <= tolerance))
+      return rt::invalidInput("output '{}' of the folded network is off by {:.3g} of its norm, which is more than "
+                              "{:.3g}",
+                              error.name, error.relative, tolerance);
+  return {};
+}

@@ -27,6 +27,12 @@ struct WeightedNetwork {
 rt::Expected<std::vector<OutputError>> compareNetworks(WeightedNetwork first, WeightedNetwork second,
                                                        const SizeBindings &sizes, uint64_t seed);
 
+/// A line for each output.
+std::string describeErrors(const std::vector<OutputError> &errors);
+
+/// InvalidInput with the first output whose relative error is larger than `tolerance`.
+rt::Status checkErrors(const std::vector<OutputError> &errors, double tolerance);
+
 } // namespace espalier::tools
 
 #endif // ESPALIER_TOOLS_ESPALIER_EQUALITY_H

@@ -1,18 +1,13 @@
 //===- Fold.cpp - espalier fold -------------------------------------------===//
 
 #include "../common/Compile.h"
-#include "Equality.h"
+#include "Certificate.h"
 #include "FoldedNetwork.h"
+#include "Pricing.h"
 #include "Verbs.h"
 #include "WeightsFile.h"
 
-#include "espalier/Analysis/CostAnalysis.h"
-#include "espalier/Runtime/Core/Digest.h"
-
 #include "llvm/Support/raw_ostream.h"
-
-#include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
 
 #include <chrono>
 #include <filesystem>
@@ -49,6 +44,7 @@ public:
 private:
   rt::Expected<WeightsFile> readWeights(cg::GraphOp graph) const;
   rt::Status checkFlags() const;
+  std::string certificatePath() const { return certificate.empty() ? output + ".json" : certificate; }
 
   NetworkFlags network;
   std::string weights, output, outWeights, certificate;
@@ -65,7 +61,7 @@ rt::Status Fold::checkFlags() const {
     return rt::usageError("--certificate is what --verify writes");
   std::vector<std::string> outputs{output, outWeights};
   if (verify)
-    outputs.push_back(certificate.empty() ? output + ".json" : certificate);
+    outputs.push_back(certificatePath());
   for (size_t i = 0; i < outputs.size(); ++i)
     for (size_t j = 0; j < i; ++j)
       if (std::filesystem::path(outputs[i]).lexically_normal() == std::filesystem::path(outputs[j]).lexically_normal())
@@ -90,22 +86,6 @@ static std::string print(mlir::ModuleOp module) {
   return text;
 }
 
-static rt::Expected<std::string> digestOf(const std::string &path) {
-  rt::Expected<std::vector<uint8_t>> bytes = rt::readFile(path, uint64_t(64) << 30);
-  if (!bytes)
-    return bytes.takeStatus();
-  rt::Digest digest;
-  digest.add(rt::Span<const uint8_t>(*bytes));
-  return digest.finish();
-}
-
-/// MACs and parameters of a graph at the sizes of a run; symbolic where they stay open.
-static std::pair<std::string, std::string> priceOf(cg::GraphOp graph) {
-  mlir::FailureOr<CostReport> report = computeCost(graph);
-  return failed(report) ? std::pair<std::string, std::string>("?", "?")
-                        : std::pair(report->getTotals().macs.str(), report->getTotals().params.str());
-}
-
 rt::Status Fold::run() {
   if (rt::Status s = checkFlags(); !s.ok())
     return s;
@@ -115,6 +95,9 @@ rt::Status Fold::run() {
   rt::Expected<cg::GraphOp> graph = net.choose(network.arch);
   if (!graph)
     return graph.takeStatus();
+  rt::Expected<SizeBindings> sizes = network.bindSizes(*graph);
+  if (!sizes)
+    return sizes.takeStatus();
   rt::Expected<WeightsFile> before = readWeights(*graph);
   if (!before)
     return before.takeStatus();
@@ -127,64 +110,47 @@ rt::Status Fold::run() {
   console.detail("folded in {:.0f} ms", 1e3 * seconds);
 
   std::string text;
-  auto [macs, params] = priceOf(*graph);
-  auto [foldedMacs, foldedParams] = priceOf(foldedGraph);
-  text += fmt::format("MACs        {} -> {}\nparameters  {} -> {}\n", macs, foldedMacs, params, foldedParams);
+  mlir::FailureOr<CostReport> cost = priceForward(*graph, *sizes, Precision::F32);
+  mlir::FailureOr<CostReport> foldedCost = priceForward(foldedGraph, *sizes, Precision::F32);
+  if (failed(cost) || failed(foldedCost))
+    return reported();
+  const CostFigures &was = cost->getTotals(), &is = foldedCost->getTotals();
+  text += fmt::format("MACs        {} -> {}\nparameters  {} -> {}\n", was.macs.str(), is.macs.str(), was.params.str(),
+                      is.params.str());
   std::string module = print(*folded->module);
   WeightsFile after;
   after.preprocessing = before->preprocessing;
   after.tensors = std::move(folded->weights);
 
-  nlohmann::json found;
+  Certificate found;
   if (verify) {
-    rt::Expected<SizeBindings> sizes = network.bindSizes(*graph);
-    if (!sizes)
-      return sizes.takeStatus();
     rt::Expected<std::vector<OutputError>> errors =
         compareNetworks({*graph, before->tensors}, {foldedGraph, after.tensors}, *sizes, seed);
     if (!errors)
       return errors.takeStatus();
-    found = {{"architecture", graph->getSymName().str()},
-             {"sizes", *sizes},
-             {"seed", seed},
-             {"tolerance", tolerance},
-             {"outputs", nlohmann::json::array()}};
-    for (const OutputError &error : *errors) {
-      text += fmt::format("{}: largest error {:.3g}, relative {:.3g}\n", error.name, error.maxAbsolute, error.relative);
-      if (!(error.relative <= tolerance))
-        return rt::invalidInput("output '{}' of the folded network is off by {:.3g} of its norm, which is more than "
-                                "{:.3g}; nothing was written",
-                                error.name, error.relative, tolerance);
-      found["outputs"].push_back(
-          {{"name", error.name}, {"max_absolute", error.maxAbsolute}, {"relative", error.relative}});
-    }
+    text += describeErrors(*errors);
+    if (rt::Status s = checkErrors(*errors, tolerance); !s.ok())
+      return std::move(s).in("nothing was written");
+    found.architecture = graph->getSymName().str();
+    found.sizes = *std::move(sizes);
+    found.seed = seed;
+    found.tolerance = tolerance;
+    found.outputs = *std::move(errors);
+    found.parameters = std::move(folded->sources);
   }
   if (rt::Status s = after.write(outWeights); !s.ok())
     return s;
   if (rt::Status s = writeResult(output, module); !s.ok())
     return s;
   if (verify) {
-    auto record = [&](const char *role, const std::string &file) -> rt::Status {
-      rt::Expected<std::string> digest = digestOf(file);
-      if (!digest)
-        return digest.takeStatus();
-      found["files"][role] = {{"path", file}, {"sha256", *digest}};
-      return {};
-    };
-    if (rt::Status s = record("network", network.file); !s.ok())
-      return s;
+    std::vector<std::pair<std::string, std::string>> files{
+        {"network", network.file}, {"folded_network", output}, {"folded_weights", outWeights}};
     if (!weights.empty())
-      if (rt::Status s = record("weights", weights); !s.ok())
+      files.emplace_back("weights", weights);
+    for (const auto &[role, path] : files)
+      if (rt::Status s = found.addFile(role, path, certificatePath()); !s.ok())
         return s;
-    if (rt::Status s = record("folded_network", output); !s.ok())
-      return s;
-    if (rt::Status s = record("folded_weights", outWeights); !s.ok())
-      return s;
-    found["parameters"] = folded->sources;
-    auto replace = nlohmann::json::error_handler_t::replace;
-    if (rt::Status s = writeResult(certificate.empty() ? output + ".json" : certificate,
-                                   found.dump(2, ' ', false, replace) + "\n");
-        !s.ok())
+    if (rt::Status s = writeResult(certificatePath(), found.toJson()); !s.ok())
       return s;
   }
   return writeResult("", text);

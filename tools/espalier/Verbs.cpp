@@ -16,6 +16,7 @@ std::vector<std::unique_ptr<espalier::tools::Verb>> espalier::tools::createVerbs
   verbs.push_back(createCompileVerb());
   verbs.push_back(createTuneVerb());
   verbs.push_back(createFoldVerb());
+  verbs.push_back(createVerifyVerb());
   verbs.push_back(createRenameVerb());
   verbs.push_back(createCompletionVerb());
   return verbs;

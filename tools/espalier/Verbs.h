@@ -21,6 +21,7 @@ std::unique_ptr<Verb> createRunVerb();
 std::unique_ptr<Verb> createSweepVerb();
 std::unique_ptr<Verb> createTrainVerb();
 std::unique_ptr<Verb> createTuneVerb();
+std::unique_ptr<Verb> createVerifyVerb();
 
 } // namespace espalier::tools
 

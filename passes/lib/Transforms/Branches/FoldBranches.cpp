@@ -1,6 +1,7 @@
 //===- FoldBranches.cpp - one convolution for a region of them ------------===//
 
 #include "BranchPlanner.h"
+#include "NormsAfter.h"
 
 #include "espalier/Transforms/BranchPasses.h"
 #include "espalier/Transforms/StepPasses.h"
@@ -37,6 +38,8 @@ private:
     if (!function.getFunctionBody().hasOneBlock())
       return function.emitOpError("expects a body of one block, but got ")
              << function.getFunctionBody().getBlocks().size();
+    if (norms == BranchNorms::After)
+      moveNormsAfterSums(function);
     BranchPlanner planner(function, online, [](Operation *op, StringRef reason) {
       remark::missed(op->getLoc(), remark::RemarkOpts::name("not-folded").category(category))
           << remark::reason("{0}", reason);

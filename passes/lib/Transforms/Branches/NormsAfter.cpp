@@ -1,0 +1,145 @@
+//===- NormsAfter.cpp - one batch norm behind a sum of branches -----------===//
+
+#include "NormsAfter.h"
+
+#include "espalier/Transforms/ConvMap.h"
+#include "espalier/Transforms/StepPasses.h"
+
+#include "llvm/ADT/DenseSet.h"
+
+using namespace mlir;
+using namespace espalier::cg;
+
+namespace {
+
+class NormMover {
+public:
+  explicit NormMover(FunctionOpInterface function) : function(function), builder(function.getContext()) {}
+
+  int64_t run() {
+    SmallVector<AddOp> roots;
+    for (AddOp add : function.getFunctionBody().front().getOps<AddOp>())
+      if (!isInner(add))
+        roots.push_back(add);
+    for (AddOp root : roots)
+      move(root);
+    return moved;
+  }
+
+private:
+  static bool isSum(Operation *op) {
+    auto add = dyn_cast<AddOp>(op);
+    return add && add.getType().getRank() == 4 && add.getLhs().getType() == add.getType() &&
+           add.getRhs().getType() == add.getType();
+  }
+  static bool isInner(AddOp add) { return isSum(add) && add->hasOneUse() && isSum(*add->user_begin()); }
+
+  static SmallVector<Value> findSummands(AddOp root) {
+    SmallVector<Value> leaves, stack{root.getRhs(), root.getLhs()};
+    while (!stack.empty()) {
+      Value value = stack.pop_back_val();
+      if (auto add = value.getDefiningOp<AddOp>(); add && isInner(add))
+        stack.append({add.getRhs(), add.getLhs()});
+      else
+        leaves.push_back(value);
+    }
+    return leaves;
+  }
+
+  /// Of the convolution behind `norm`; 0 where there is none.
+  static int64_t windowBefore(BatchNormOp norm) {
+    auto conv = norm.getInput().getDefiningOp<Conv2dOp>();
+    if (!conv)
+      return 0;
+    RankedTensorType type = conv.getFilter().getType();
+    return type.getDimSize(2) * type.getDimSize(3);
+  }
+
+  void move(AddOp root) {
+    if (!isSum(root))
+      return;
+    SmallVector<BatchNormOp> norms;
+    for (Value leaf : findSummands(root)) {
+      auto norm = leaf.getDefiningOp<BatchNormOp>();
+      if (!norm || !norm->hasOneUse())
+        return;
+      norms.push_back(norm);
+    }
+    BatchNormOp main = norms[0];
+    for (BatchNormOp norm : norms)
+      if (windowBefore(norm) > windowBefore(main))
+        main = norm;
+    builder.setInsertionPointAfter(root);
+    auto after = BatchNormOp::create(builder, main.getLoc(), root, main.getScale(), main.getShift(), main.getMean(),
+                                     main.getVariance(), main.getEpsilonAttr(), main.getMomentumAttr());
+    if (Attribute scope = main->getAttr(scopeAttrName))
+      after->setAttr(scopeAttrName, scope);
+    root.getResult().replaceAllUsesExcept(after.getResult(), after);
+    for (BatchNormOp norm : norms) {
+      removeInside(norm.getInput());
+      Value input = norm.getInput();
+      if (norm != main)
+        input = scaleOf(norm);
+      norm.getResult().replaceAllUsesWith(input);
+      norm.erase();
+    }
+    ++moved;
+  }
+
+  /// The input times the norm's scale.
+  Value scaleOf(BatchNormOp norm) {
+    builder.setInsertionPoint(norm);
+    int64_t channels = norm.getScale().getType().getDimSize(0);
+    Value column = ReshapeOp::create(builder, norm.getLoc(), norm.getScale(), ArrayRef<int64_t>{channels, 1, 1});
+    return MulOp::create(builder, norm.getLoc(), norm.getInput(), column);
+  }
+
+  /// Norms between the convolutions of a branch that ends in `value` become their scales, too.
+  void removeInside(Value value) {
+    while (Operation *op = value.getDefiningOp()) {
+      if (!op->hasOneUse() || !isa<Conv2dOp, AvgPool2dOp, PadOp, MulOp, AddOp, SubOp, BatchNormOp>(op))
+        return;
+      Value before = op->getOperand(0);
+      if (auto norm = dyn_cast<BatchNormOp>(op)) {
+        Value scaled = scaleOf(norm);
+        removeBorder(norm);
+        norm.getResult().replaceAllUsesWith(scaled);
+        norm.erase();
+      }
+      value = before;
+    }
+  }
+
+  /// `pad(norm - b) + b`, with what the norm makes of zeros for b: a norm without mean and shift makes zeros of them.
+  void removeBorder(BatchNormOp norm) {
+    auto less = dyn_cast<SubOp>(*norm->user_begin());
+    if (!less || !less->hasOneUse() || less.getLhs() != norm.getResult())
+      return;
+    auto pad = dyn_cast<PadOp>(*less->user_begin());
+    if (!pad || !pad->hasOneUse())
+      return;
+    auto more = dyn_cast<AddOp>(*pad->user_begin());
+    if (!more || more.getLhs() != pad.getResult() || !isSameExpression(more.getRhs(), less.getRhs()))
+      return;
+    ConvAlgebra algebra(builder, norm.getType().getElementType(), /*training=*/true);
+    int64_t channels = norm.getScale().getType().getDimSize(0);
+    builder.setInsertionPoint(norm);
+    ConvMap zeros = algebra.normalise(ConvAlgebra::identity(channels), norm.getScale(), norm.getShift(), norm.getMean(),
+                                      norm.getVariance(), norm.getEpsilon().convertToDouble());
+    FailureOr<Value> border = algebra.asVector(less.getRhs(), channels);
+    if (failed(border) || !isSameExpression(*border, zeros.bias))
+      return;
+    more.getResult().replaceAllUsesWith(pad.getResult());
+    more.erase();
+    less.getResult().replaceAllUsesWith(less.getLhs());
+    less.erase();
+  }
+
+  FunctionOpInterface function;
+  OpBuilder builder;
+  int64_t moved = 0;
+};
+
+} // namespace
+
+int64_t espalier::cg::moveNormsAfterSums(FunctionOpInterface function) { return NormMover(function).run(); }

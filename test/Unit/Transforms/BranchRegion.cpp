@@ -215,7 +215,8 @@ namespace {
 
 class RegionBuilder {
 public:
-  RegionBuilder(MLIRContext &context, Type element) : builder(&context), loc(builder.getUnknownLoc()), element(element) {}
+  RegionBuilder(MLIRContext &context, Type element)
+      : builder(&context), loc(builder.getUnknownLoc()), element(element) {}
 
   OwningOpRef<ModuleOp> build(const RegionCase &region, bool withOffset) {
     OwningOpRef<ModuleOp> module = ModuleOp::create(loc);

@@ -113,6 +113,7 @@ static Value evalCeil(Evaluator &eval, ArrayRef<Value> args) { return roundBy(ev
 /// Ties to even, as in Python.
 static Value evalRound(Evaluator &eval, ArrayRef<Value> args) { return roundBy(eval, args, std::nearbyint); }
 static Value evalFloat(Evaluator &, ArrayRef<Value> args) { return Value::floating(args[0].number()); }
+static Value evalCos(Evaluator &, ArrayRef<Value> args) { return Value::floating(std::cos(args[0].number())); }
 
 static Value evalStr(Evaluator &eval, ArrayRef<Value> args) {
   return args[0].is(ValueKind::String) ? args[0] : eval.values().string(toString(args[0]));
@@ -176,6 +177,17 @@ static Value evalParam(Evaluator &eval, ArrayRef<Value> args) {
 static Value evalState(Evaluator &eval, ArrayRef<Value> args) {
   return eval.emitStorage(/*isState=*/true, args[0].string(), args[1].elements(), args[2],
                           args[3].isNone() ? eval.attrs().getF32Type() : args[3].dtype());
+}
+static Value evalConstant(Evaluator &eval, ArrayRef<Value> args) {
+  mlir::Type type = args[2].isNone() ? eval.attrs().getF32Type() : args[2].dtype();
+  auto isNumber = [](const Value &value) { return value.isNumber(); };
+  if (!args[0].isNumber() && !(args[0].isSequence() && llvm::all_of(args[0].elements(), isNumber)))
+    return eval.error(Diag::ArgumentType, "constant", "a number or a list of numbers", "values",
+                      eval.describe(args[0]));
+  if (!llvm::isa<mlir::FloatType>(type))
+    return eval.error(Diag::ArgumentType, "constant", "a floating-point type", "type", eval.describe(args[2]));
+  return eval.emitConstant(args[0].isSequence() ? args[0].elements() : args.take_front(), args[1].elements(), type,
+                           /*isSplat=*/!args[0].isSequence());
 }
 /// Its random numbers are keyed by the path of the layer.
 static Value evalDropout(Evaluator &eval, ArrayRef<Value> args) {
@@ -255,6 +267,7 @@ static std::vector<Builtin> makeBuiltins() {
       fn("max", {{"a", K::Any}, {"b", K::Any}}, evalMax),
       fn("int", {{"x", K::Number}}, evalInt),
       fn("float", {{"x", K::Number}}, evalFloat),
+      fn("cos", {{"x", K::Number}}, evalCos),
       fn("floor", {{"x", K::Number}}, evalFloor),
       fn("ceil", {{"x", K::Number}}, evalCeil),
       fn("round", {{"x", K::Number}}, evalRound),
@@ -280,6 +293,7 @@ static std::vector<Builtin> makeBuiltins() {
       // Parameters, states and how they start.
       fn("param", {{"name", K::String}, {"shape", K::Ints}, {"init", K::Init}, opt("type", K::DType)}, evalParam),
       fn("state", {{"name", K::String}, {"shape", K::Ints}, {"init", K::Init}, opt("type", K::DType)}, evalState),
+      fn("constant", {{"values", K::Any}, {"shape", K::Ints}, opt("type", K::DType)}, evalConstant),
       fn("fill", {{"value", K::Float}}, evalFill),
       fn("uniform", {{"low", K::Float}, {"high", K::Float}}, evalUniform),
       fn("normal", {opt("mean", K::Float), opt("deviation", K::Float)}, evalNormal),

@@ -2,6 +2,7 @@
 
 #include "espalier/Frontend/DSL.h"
 #include "Evaluator.h"
+#include "Library.h"
 #include "Parser.h"
 #include "Prelude.h"
 #include "mlir/IR/Verifier.h"
@@ -42,6 +43,7 @@ private:
 
   Loaded *parse(StringRef name, StringRef text, std::string key, bool isPrelude);
   Loaded *open(const Loaded &importer, const Import &import);
+  Loaded *openLibraryFile(mlir::Location loc, const Import &import);
   void loadImports(Loaded &root);
   void define(File &file, Decl *decl);
   void link(File &file);
@@ -76,9 +78,28 @@ void Program::define(File &file, Decl *decl) {
     diags.error(decl->location(), Diag::RedefinedName, decl->name).note(it->second->location(), Diag::DefinedHere);
 }
 
+Program::Loaded *Program::openLibraryFile(mlir::Location loc, const Import &import) {
+  StringRef name = import.path.drop_front(libraryScheme.size());
+  const LibraryFile *file =
+      llvm::find_if(libraryFiles(), [&](const LibraryFile &candidate) { return candidate.name == name; });
+  if (file == libraryFiles().end()) {
+    auto names = llvm::map_range(libraryFiles(), [](const LibraryFile &candidate) { return candidate.name; });
+    diags.error(loc, Diag::CannotImport, import.path,
+                "the files that come with the tools are " + llvm::join(names, ", "));
+    return nullptr;
+  }
+  if (Loaded *known = byKey.lookup(import.path))
+    return known;
+  unsigned id = sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBuffer(file->text, import.path), llvm::SMLoc());
+  const llvm::MemoryBuffer *text = sources.getMemoryBuffer(id);
+  return parse(text->getBufferIdentifier(), text->getBuffer(), import.path.str(), /*isPrelude=*/false);
+}
+
 /// Parses the file that an import names, or reports why that is impossible.
 Program::Loaded *Program::open(const Loaded &importer, const Import &import) {
   mlir::Location loc = importer.source->locationAt(import.offset);
+  if (import.path.starts_with(libraryScheme))
+    return openLibraryFile(loc, import);
   llvm::SmallString<256> path(llvm::sys::path::parent_path(importer.source->name));
   if (llvm::sys::path::is_absolute(import.path))
     path.clear();
@@ -225,6 +246,11 @@ File *Program::load() {
 const Decl *Program::lookup(StringRef name) const {
   const Decl *decl = main->scope.lookup(name);
   return decl ? decl : prelude->scope.lookup(name);
+}
+
+std::vector<std::string> espalier::libraryFileNames() {
+  auto names = llvm::map_range(libraryFiles(), [](const LibraryFile &file) { return file.name.str(); });
+  return {names.begin(), names.end()};
 }
 
 mlir::OwningOpRef<mlir::ModuleOp> espalier::parseArchitecture(llvm::SourceMgr &sources, mlir::MLIRContext *context,

@@ -51,6 +51,9 @@ public:
   /// The parameter or state `name` of the layer being evaluated.
   Value emitStorage(bool isState, llvm::StringRef name, llvm::ArrayRef<Value> extents, const Value &init,
                     mlir::Type elementType);
+  /// A tensor of these numbers, in row-major order; of the one number everywhere if `isSplat`.
+  Value emitConstant(llvm::ArrayRef<Value> numbers, llvm::ArrayRef<Value> extents, mlir::Type elementType,
+                     bool isSplat);
   Value unary(Op op, const Value &operand);
   Value binary(Op op, const Value &left, const Value &right);
   /// A number or bool as a tensor of rank 0 that can stand beside the tensor `like`; a tensor as it is. Poison, with an

@@ -208,3 +208,29 @@ Value Evaluator::emitStorage(bool isState, StringRef name, ArrayRef<Value> exten
       .note(previous->getLoc(), Diag::FirstUsedHere);
   return Value::poison();
 }
+
+Value Evaluator::emitConstant(ArrayRef<Value> numbers, ArrayRef<Value> extents, mlir::Type elementType, bool isSplat) {
+  if (!calls.back().mayEmit)
+    return error(Diag::TensorInConstant);
+  if (graph->numOps() >= GraphBuilder::maxOps) {
+    error(Diag::OperationLimit, GraphBuilder::maxOps);
+    stopped = true;
+    return Value::poison();
+  }
+  cg::TensorShape shape{elementType, {}};
+  for (const Value &extent : extents)
+    shape.dims.push_back(extent.intValue);
+  if (!isSplat && shape.elements().getConstant() != int64_t(numbers.size()))
+    return error(Diag::ConstantSize, numbers.size(), shape.str());
+  if (shape.elements().getConstant() == 0)
+    numbers = {}; // a splat too
+  SmallVector<mlir::Attribute> elements;
+  for (const Value &number : numbers)
+    elements.push_back(attrBuilder.getFloatAttr(elementType, number.number()));
+  std::string message;
+  mlir::Value result =
+      charge(elements.size()) ? graph->constant(operationLocation(currentNode), shape, elements, message) : nullptr;
+  if (!message.empty())
+    reportIn(calls.size(), currentNode, message);
+  return result ? Value::tensor(result) : Value::poison();
+}

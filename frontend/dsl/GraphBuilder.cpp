@@ -124,6 +124,19 @@ mlir::Value GraphBuilder::storage(mlir::Location loc, bool isState, StringRef pa
   return op->getResult(0);
 }
 
+mlir::Value GraphBuilder::constant(mlir::Location loc, const cg::TensorShape &shape, ArrayRef<mlir::Attribute> elements,
+                                   std::string &error) {
+  shapes.moveTo("cg.constant", loc);
+  mlir::Type type = typeOf(shape, error);
+  if (!type)
+    return {};
+  ++ops;
+  mlir::Value result =
+      cg::ConstantOp::create(builder, loc, mlir::DenseElementsAttr::get(llvm::cast<mlir::ShapedType>(type), elements));
+  shapes.set(result, shape);
+  return result;
+}
+
 mlir::Value GraphBuilder::scalar(mlir::Location loc, mlir::TypedAttr value) {
   auto type = mlir::RankedTensorType::get({}, value.getType());
   ++ops;

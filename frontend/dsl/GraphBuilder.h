@@ -36,6 +36,11 @@ public:
   mlir::Value storage(mlir::Location loc, bool isState, llvm::StringRef path, const cg::TensorShape &shape,
                       mlir::Attribute init, llvm::StringRef scope, mlir::Operation *&previous, std::string &error);
 
+  /// A tensor of numbers of its element type, in row-major order; one number stands for all of them. Null and `error`
+  /// set if there is no such type.
+  mlir::Value constant(mlir::Location loc, const cg::TensorShape &shape, llvm::ArrayRef<mlir::Attribute> elements,
+                       std::string &error);
+
   /// A tensor of rank 0.
   mlir::Value scalar(mlir::Location loc, mlir::TypedAttr value);
 

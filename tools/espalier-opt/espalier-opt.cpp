@@ -1,5 +1,6 @@
 //===- espalier-opt.cpp - run passes on architecture files and MLIR -------===//
 
+#include "../common/BranchBlocks.h"
 #include "../common/Compile.h"
 #include "../common/ModuleFile.h"
 
@@ -42,6 +43,7 @@ int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   mlir::DialectRegistry registry;
   espalier::registerAllDialects(registry);
+  espalier::tools::registerBranchBlocks(registry);
   espalier::registerAllPasses();
 
   llvm::cl::opt<bool> printOpCoverage(

@@ -5,6 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../common/BranchBlocks.h"
+
 #include "espalier/Pipelines/InitAll.h"
 
 #include "mlir/IR/DialectRegistry.h"
@@ -12,7 +14,10 @@
 #include "mlir/Tools/Plugins/PassPlugin.h"
 #include "llvm/Config/llvm-config.h"
 
-static void registerDialects(mlir::DialectRegistry *registry) { espalier::registerAllDialects(*registry); }
+static void registerDialects(mlir::DialectRegistry *registry) {
+  espalier::registerAllDialects(*registry);
+  espalier::tools::registerBranchBlocks(*registry);
+}
 
 extern "C" LLVM_ATTRIBUTE_WEAK __attribute__((visibility("default"))) mlir::DialectPluginLibraryInfo
 mlirGetDialectPluginInfo() {

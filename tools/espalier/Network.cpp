@@ -2,6 +2,7 @@
 
 #include "Network.h"
 
+#include "../common/BranchBlocks.h"
 #include "../common/ModuleFile.h"
 
 #include "espalier/Pipelines/InitAll.h"
@@ -105,6 +106,7 @@ NetworkFlags NetworkFlags::forImages(cg::GraphOp graph, const rt::ImageShape &im
 static DialectRegistry makeRegistry() {
   DialectRegistry registry;
   registerAllDialects(registry);
+  registerBranchBlocks(registry);
   return registry;
 }
 

@@ -1,5 +1,6 @@
 //===- Train.cpp - espalier train -----------------------------------------===//
 
+#include "Branches.h"
 #include "Environment.h"
 #include "Interrupt.h"
 #include "Network.h"
@@ -64,7 +65,7 @@ private:
   NetworkFlags network;
   TargetFlags target;
   RecipeFlags recipeFlags;
-  std::string dataFolder, trainPart, testPart, loss, weights, output, runPath;
+  std::string dataFolder, trainPart, testPart, loss, branches, weights, output, runPath;
   std::optional<int64_t> epochs, threads;
   bool json = false, resumes = false, skipMismatched = false, deterministic = false;
   rt::OnWriteError onWriteError = rt::OnWriteError::Stop;
@@ -94,6 +95,11 @@ void Train::declare(CLI::App &flags) {
   flags.add_option("--loss", loss,
                    "Loss: an fn of the file or the prelude (default: cross_entropy, or soft_cross_entropy with mixup "
                    "and cutmix); short for --set loss=LOSS");
+  flags
+      .add_option("--branches", branches,
+                  "Block of branches to train convolutions as, see docs/branches.md; short for --set "
+                  "branches.block=BLOCK")
+      ->type_name("BLOCK");
   flags.add_option("--weights", weights, "Weights to start from (safetensors); short for --set init_from=FILE")
       ->type_name("FILE");
   flags.add_flag("--skip-mismatched", skipMismatched,
@@ -148,6 +154,8 @@ rt::Expected<rt::Recipe> Train::readRecipe(const std::optional<rt::RunIdentity> 
     settings.push_back("deterministic=true");
   if (!loss.empty())
     settings.push_back("loss=" + loss);
+  if (!branches.empty())
+    settings.push_back("branches.block=" + branches);
   if (!weights.empty())
     settings.push_back("init_from=" + weights);
   if (skipMismatched)
@@ -294,7 +302,15 @@ rt::Status Train::loadNetwork() {
           "{}: 'label_smoothing' expects an architecture file (.esp), whose loss it is a parameter of", recipe.network);
     options.lossNumbers.emplace_back("smoothing", recipe.labelSmoothing);
   }
-  return net.load(recipe.network, options);
+  if (rt::Status s = net.load(recipe.network, options); !s.ok())
+    return s;
+  if (recipe.branchBlock.empty())
+    return {};
+  cg::ExpandBranchesOptions expansion;
+  expansion.block = recipe.branchBlock;
+  expansion.initialize = recipe.branchStart == rt::BranchStart::Preserve ? cg::BranchInitialization::Preserve
+                                                                         : cg::BranchInitialization::Paper;
+  return expandBranches(net, std::move(expansion), console);
 }
 
 rt::Expected<SizeBindings> Train::bindSizes(cg::GraphOp graph, int64_t batch, const rt::ImageShape &image) const {
@@ -346,8 +362,9 @@ rt::Expected<rt::TrainingPrograms> Train::compile(cg::GraphOp graph) {
 
 /// A recipe that means the same in any folder.
 static rt::Recipe withAbsolutePaths(rt::Recipe recipe) {
-  for (std::string *path : {&recipe.network, &recipe.data, &recipe.initFrom})
-    if (std::error_code error; !path->empty())
+  bool namesFile = recipe.branchBlock.find(".esp") != std::string::npos;
+  for (std::string *path : {&recipe.network, &recipe.data, &recipe.initFrom, &recipe.branchBlock})
+    if (std::error_code error; !path->empty() && (path != &recipe.branchBlock || namesFile))
       if (auto absolute = std::filesystem::absolute(*path, error); !error)
         *path = absolute.lexically_normal().string();
   return recipe;

@@ -13,6 +13,7 @@ std::vector<std::unique_ptr<espalier::tools::Verb>> espalier::tools::createVerbs
   verbs.push_back(createRunVerb());
   verbs.push_back(createBenchVerb());
   verbs.push_back(createExplainVerb());
+  verbs.push_back(createExpandVerb());
   verbs.push_back(createCompileVerb());
   verbs.push_back(createTuneVerb());
   verbs.push_back(createFoldVerb());

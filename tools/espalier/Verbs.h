@@ -13,6 +13,7 @@ std::unique_ptr<Verb> createCompileVerb();
 std::unique_ptr<Verb> createCompletionVerb();
 std::unique_ptr<Verb> createCostVerb();
 std::unique_ptr<Verb> createDataVerb();
+std::unique_ptr<Verb> createExpandVerb();
 std::unique_ptr<Verb> createExplainVerb();
 std::unique_ptr<Verb> createFoldVerb();
 std::unique_ptr<Verb> createRenameVerb();

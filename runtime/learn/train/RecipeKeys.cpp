@@ -102,6 +102,11 @@ const std::vector<KeyRecord> &keys::keyRecords() {
          "divides each channel after that; auto computes it from the training set"},
         {"network", Path{&Recipe::network}, "the architecture file, where the command line names none"},
         {"data", Path{&Recipe::data}, "the folder of the data set, where the command line names none"},
+        {"branches.block", Path{&Recipe::branchBlock, ".esp"},
+         "block of branches that convolutions are trained as: acnet, dbb, mobileone, orepa, repvgg, FILE.esp or "
+         "FILE.esp:BLOCK; empty: none"},
+        {"branches.start", Choice<BranchStart>{&Recipe::branchStart, {"paper", "preserve"}},
+         "how their parameters start: as the block says, or so that the network computes what the plain one does"},
         {"init_from", Path{&Recipe::initFrom}, "weights to start from (safetensors)"},
         {"skip_mismatched", Boolean{&Recipe::skipMismatched},
          "start from init_from even where tensors are missing, unexpected or of another shape; those keep their "

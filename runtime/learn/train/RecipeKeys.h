@@ -50,6 +50,7 @@ struct PerChannel {
 /// A file or folder.
 struct Path {
   std::string Recipe::*field;
+  std::string_view extension = ""; ///< a value without it is a name, and no path
 };
 struct Text {
   std::string Recipe::*field;
@@ -64,9 +65,9 @@ struct Groups {
   std::vector<ParameterGroup> Recipe::*field;
 };
 
-using KeyKind = std::variant<Number, Integer, Boolean, Choice<TrainingPrecision>, Choice<Optimiser>, Choice<Schedule>,
-                             Choice<GradientScaling>, Choice<ScalingBlock>, IntegerList, Matrix, Betas, PerChannel,
-                             Path, Text, Switch, Groups>;
+using KeyKind = std::variant<Number, Integer, Boolean, Choice<TrainingPrecision>, Choice<BranchStart>,
+                             Choice<Optimiser>, Choice<Schedule>, Choice<GradientScaling>, Choice<ScalingBlock>,
+                             IntegerList, Matrix, Betas, PerChannel, Path, Text, Switch, Groups>;
 
 struct KeyRecord {
   std::string name;

@@ -469,7 +469,8 @@ Expected<Recipe> espalier::rt::readRecipe(const std::string &path) {
   for (const KeyRecord &record : keyRecords())
     if (const Path *key = std::get_if<Path>(&record.kind); key && slash != std::string::npos) {
       std::string &value = (*recipe).*key->field;
-      if (!value.empty() && value[0] != '/')
+      bool isName = value.find(key->extension) == std::string::npos;
+      if (!value.empty() && value[0] != '/' && !isName)
         value.insert(0, path, 0, slash + 1);
     }
   return recipe;

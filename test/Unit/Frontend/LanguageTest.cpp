@@ -264,9 +264,10 @@ TEST(Language, DocumentationNamesEveryFunction) {
         << name;
 }
 
-/// Every program in the language's documentation is a test: fenced blocks marked `esp`.
+/// Every program in the documentation is a test: fenced blocks marked `esp`.
 TEST(Language, DocumentationPrograms) {
-  std::string text = readFile(ESPALIER_SOURCE_DIR "/docs/language.md");
+  std::string text =
+      readFile(ESPALIER_SOURCE_DIR "/docs/language.md") + readFile(ESPALIER_SOURCE_DIR "/docs/branches.md");
   llvm::StringRef rest = text;
   unsigned count = 0;
   while (true) {

@@ -39,6 +39,9 @@ struct ArchitectureOptions {
 mlir::OwningOpRef<mlir::ModuleOp> parseArchitecture(llvm::SourceMgr &sources, mlir::MLIRContext *context,
                                                     const ArchitectureOptions &options = {});
 
+/// The files that come with the library, which `import "espalier:NAME"` reads: blocks of branches.
+std::vector<std::string> libraryFileNames();
+
 } // namespace espalier
 
 #endif // ESPALIER_FRONTEND_DSL_H

@@ -10,6 +10,7 @@
 namespace espalier::cg {
 
 enum class BranchNorms { Keep, After };
+enum class BranchInitialization { Paper, Preserve };
 enum class GradientScaleSource { MutualInformation, Fixed };
 enum class GradientScaleBlock { None, ACNet, RepVGG };
 enum class GradientScaleTarget { Gradient, Update };

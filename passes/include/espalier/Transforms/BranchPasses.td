@@ -5,6 +5,43 @@
 
 include "mlir/Pass/PassBase.td"
 
+def ExpandBranches : Pass<"cg-expand-branches", "::mlir::ModuleOp"> {
+  let summary = "Train convolutions as blocks of several branches";
+  let description = [{
+    Replaces convolutions, each with the batch normalisation that follows, by a block of branches that is written in the
+    architecture language: `acnet`, `dbb`, `mobileone`, `orepa`, `repvgg`, or one of your own, see docs/branches.md.
+    Batch normalisations are mode-free, so the pass runs before specialisation. It expands every `cg.conv2d` whose
+
+    - window has an odd number of rows and of columns, at least 3 of each,
+    - padding is the same on opposite sides,
+    - filter is a parameter without other uses,
+    - norm, if it has one, is a `cg.batch_norm` of two parameters and two states.
+
+    A remark names each convolution that stays, and the reason. With `paths`, only convolutions whose filters match one
+    of the patterns are considered; a pattern that matches none is an error.
+
+    The parameter `conv.weight` of the block, and `norm.weight`, `norm.bias`, `norm.running_mean` and `norm.running_var`
+    become those of the convolution and the norm, and keep their paths in the network; the norm keeps its constants too.
+    All others stand under the path of the convolution: `layer1.conv1.weight` gets `layer1.conv1.row.norm.bias` beside it.
+    A bias between convolution and norm goes before that norm of the block; one of a convolution without a norm stays
+    behind the block.
+
+    With `initialize=preserve`, parameters that were there before start as they did, and the branches beside the main one
+    start at zero: in inference mode the expanded network computes what the network did, for all values of the parameters
+    and states that it had.
+  }];
+  let options = [
+    Option<"block", "block", "std::string", "", "The block: a name, FILE.esp or FILE.esp:BLOCK">,
+    ListOption<"paths", "paths", "std::string", "Patterns for the paths of filters; empty: all filters">,
+    Option<"initialize", "initialize", "::espalier::cg::BranchInitialization",
+           "::espalier::cg::BranchInitialization::Paper", "How parameters start", [{
+      ::llvm::cl::values(clEnumValN(::espalier::cg::BranchInitialization::Paper, "paper", "As the block says"),
+                         clEnumValN(::espalier::cg::BranchInitialization::Preserve, "preserve",
+                                    "So that the network computes what it did"))
+    }]>];
+  let dependentDialects = ["::espalier::cg::CGDialect"];
+}
+
 def InsertGradientScaling : Pass<"cg-insert-gradient-scaling", "::espalier::cg::GraphOp"> {
   let summary = "Multiply the gradients of convolution filters by a matrix over their window";
   let description = [{

@@ -22,6 +22,10 @@ enum class Schedule { Constant, Cosine, MultiStep, Step, OneCycle, Polynomial };
 
 enum class TrainingPrecision { F32, BF16 };
 
+/// How the parameters of a network with branches start: as the block says, or so that it computes what the plain one
+/// does.
+enum class BranchStart { Paper, Preserve };
+
 /// Where the matrices come from that multiply the gradients of filters.
 enum class GradientScaling { None, Fixed, MutualInformation };
 /// Branches that a fixed matrix stands for.
@@ -114,6 +118,11 @@ struct Recipe {
   /// @{
   std::string network;
   std::string data;
+  /// \name The table `branches`.
+  /// @{
+  std::string branchBlock; ///< the key `block`; empty: none
+  BranchStart branchStart = BranchStart::Paper;
+  /// @}
   std::string initFrom;
   bool skipMismatched = false;
   /// @}

@@ -1,0 +1,67 @@
+//===- Branches.cpp - networks with blocks of branches --------------------===//
+
+#include "Branches.h"
+
+#include "../common/Compile.h"
+
+#include "mlir/IR/Remarks.h"
+#include "mlir/Pass/PassManager.h"
+
+using namespace espalier;
+using namespace espalier::tools;
+
+namespace {
+/// What the pass did with each convolution.
+struct Outcome {
+  size_t numExpanded = 0;
+  /// `FILE:LINE:COLUMN: REASON` of the others.
+  std::vector<std::string> refusals;
+};
+
+class OutcomeStreamer final : public mlir::remark::detail::MLIRRemarkStreamerBase {
+public:
+  explicit OutcomeStreamer(std::shared_ptr<Outcome> outcome) : outcome(std::move(outcome)) {}
+
+  void streamOptimizationRemark(const mlir::remark::detail::Remark &remark) override {
+    std::string reason, place = "?";
+    for (const auto &argument : remark.getArgs())
+      if (argument.key == "Reason")
+        reason = argument.val;
+    if (reason.empty()) {
+      ++outcome->numExpanded;
+      return;
+    }
+    if (auto loc = remark.getLocation()->findInstanceOf<mlir::FileLineColLoc>())
+      place = fmt::format("{}:{}:{}", loc.getFilename().str(), loc.getLine(), loc.getColumn());
+    outcome->refusals.push_back(fmt::format("{}: {}", place, reason));
+  }
+
+private:
+  std::shared_ptr<Outcome> outcome;
+};
+} // namespace
+
+rt::Status espalier::tools::expandBranches(Network &network, cg::ExpandBranchesOptions options,
+                                           const Console &console) {
+  mlir::MLIRContext &context = network.context();
+  auto outcome = std::make_shared<Outcome>();
+  mlir::remark::RemarkCategories categories;
+  categories.passed = categories.missed = "cg-expand-branches";
+  if (failed(mlir::remark::enableOptimizationRemarks(context, std::make_unique<OutcomeStreamer>(outcome),
+                                                     std::make_unique<mlir::remark::RemarkEmittingPolicyAll>(),
+                                                     categories)))
+    return reported();
+  std::string block = options.block;
+  mlir::PassManager manager(&context);
+  manager.addPass(cg::createExpandBranches(std::move(options)));
+  if (failed(manager.run(network.module())))
+    return reported();
+  size_t count = outcome->numExpanded + outcome->refusals.size();
+  if (outcome->numExpanded == 0)
+    return rt::invalidInput("none of the {} convolutions can be expanded into {}{}", count, block,
+                            count ? "; the first: " + outcome->refusals.front() : "");
+  console.note("{} of {} convolutions expanded into {}", outcome->numExpanded, count, block);
+  for (const std::string &refusal : outcome->refusals)
+    console.detail("{}", refusal);
+  return {};
+}

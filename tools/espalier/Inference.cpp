@@ -60,6 +60,22 @@ static rt::Status checkWeights(const rt::Executable &executable, const std::stri
   return rt::invalidInput("{} does not fit the network: {}", path, fmt::join(fit.describe(), "; "));
 }
 
+/// Weights of a network with branches hold all that the plain one needs, which computes something else with them.
+static void warnOfUnused(const rt::Executable &executable, const std::string &path, const WeightsFile &file,
+                         const Console &console) {
+  std::set<std::string_view> needed;
+  for (const rt::Place *place : rt::InferenceSession::weightsOf(executable))
+    needed.insert(place->name);
+  std::vector<std::string> unused;
+  for (const auto &[name, tensor] : file.tensors)
+    if (!needed.count(name) &&
+        name.find('#') == std::string::npos) // what a checkpoint keeps for an optimiser has a '#'
+      unused.push_back(name);
+  if (!unused.empty())
+    console.note("warning: {} tensors of {} are not of the network; the first: {}", unused.size(), path,
+                 rt::quote(unused.front()));
+}
+
 /// The tensors of a file for which checkWeights() has found no fault.
 static rt::InferenceSession::WeightSource fromFile(const WeightsFile &file) {
   return
@@ -157,9 +173,11 @@ rt::Expected<Inference> espalier::tools::compileInference(const InferenceFlags &
       return table.takeStatus().in(flags.network.file);
     initializers = std::move(*table);
   }
-  if (!flags.weights.empty())
+  if (!flags.weights.empty()) {
     if (rt::Status s = checkWeights(*result.executable, flags.weights, file); !s.ok())
       return s;
+    warnOfUnused(*result.executable, flags.weights, file, console);
+  }
   rt::Expected<rt::InferenceSession> session = rt::InferenceSession::create(
       result.executable, flags.weights.empty() ? fromInitializers(flags, initializers) : fromFile(file), flags.threads);
   if (!session)

@@ -115,6 +115,15 @@ static Value evalRound(Evaluator &eval, ArrayRef<Value> args) { return roundBy(e
 static Value evalFloat(Evaluator &, ArrayRef<Value> args) { return Value::floating(args[0].number()); }
 static Value evalCos(Evaluator &, ArrayRef<Value> args) { return Value::floating(std::cos(args[0].number())); }
 
+/// The number that is nearest to `x` in a floating-point type.
+static Value evalNearest(Evaluator &eval, ArrayRef<Value> args) {
+  auto type = llvm::dyn_cast<mlir::FloatType>(args[1].dtype());
+  if (!type)
+    return eval.error(Diag::ArgumentType, "nearest", "a floating-point type", "type", eval.describe(args[1]));
+  mlir::FloatAttr rounded = eval.attrs().getFloatAttr(type, args[0].number());
+  return Value::floating(rounded.getValueAsDouble());
+}
+
 static Value evalStr(Evaluator &eval, ArrayRef<Value> args) {
   return args[0].is(ValueKind::String) ? args[0] : eval.values().string(toString(args[0]));
 }
@@ -268,6 +277,7 @@ static std::vector<Builtin> makeBuiltins() {
       fn("int", {{"x", K::Number}}, evalInt),
       fn("float", {{"x", K::Number}}, evalFloat),
       fn("cos", {{"x", K::Number}}, evalCos),
+      fn("nearest", {{"x", K::Number}, {"type", K::DType}}, evalNearest),
       fn("floor", {{"x", K::Number}}, evalFloor),
       fn("ceil", {{"x", K::Number}}, evalCeil),
       fn("round", {{"x", K::Number}}, evalRound),

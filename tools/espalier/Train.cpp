@@ -228,9 +228,6 @@ rt::Status Train::openInputs() {
     network.arch = (*stored)->network;
   if (recipe.network.empty())
     return rt::usageError("no network: name an architecture file, or give the recipe the key 'network'");
-  if (recipe.gradientScaling == rt::GradientScaling::MutualInformation)
-    return rt::unsupported("training does not estimate mutual information: 'gradient_scaling.source' expects 'none' or "
-                           "'fixed'");
   if (recipe.data.empty())
     return rt::usageError("no data set: name a folder with --data, or give the recipe the key 'data'");
   for (auto [key, path] : {std::pair("network", &recipe.network), std::pair("data", &recipe.data)})
@@ -319,6 +316,17 @@ rt::Expected<SizeBindings> Train::bindSizes(cg::GraphOp graph, int64_t batch, co
   return flags.bindSizes(graph);
 }
 
+/// Paths of the filters whose gradients a training step scales by one matrix.
+static llvm::SmallVector<std::string> findScaledFilters(const rt::Program &step) {
+  llvm::SmallVector<std::string> filters;
+  for (const rt::Place &place : step.table().places) {
+    llvm::StringRef path = place.name;
+    if (place.role == rt::Role::Slot && place.logical.size() == 2 && path.consume_back(rt::gradientScaleSuffix))
+      filters.push_back(path.str());
+  }
+  return filters;
+}
+
 rt::Expected<rt::TrainingPrograms> Train::compile(cg::GraphOp graph) {
   TrainingOptions options = trainingOptions(recipe, graph.getSymName(), loss);
   const int64_t part = recipe.partSize();
@@ -350,6 +358,17 @@ rt::Expected<rt::TrainingPrograms> Train::compile(cg::GraphOp graph) {
     if (!program)
       return program.takeStatus();
     programs.accumulate = std::move(*program);
+  }
+  if (recipe.gradientScaling == rt::GradientScaling::MutualInformation) {
+    options.estimation.filters = findScaledFilters(programs.step);
+    if (options.estimation.filters.empty())
+      return rt::invalidInput("gradient scaling 'mutual-information' expects a convolution that is trained, with a "
+                              "window of odd extents of at least 3, but '{}' has none",
+                              graph.getSymName().str());
+    rt::Expected<rt::Program> program = compileFor(recipe.scalingBatches * recipe.batch, ProgramKind::Estimation);
+    if (!program)
+      return program.takeStatus();
+    programs.estimate = std::move(*program);
   }
   if (int64_t rest = testSet->size() % part) {
     rt::Expected<rt::Program> program = compileFor(rest, ProgramKind::Evaluation);
@@ -500,6 +519,14 @@ rt::Status Train::runAndReport(rt::Trainer &trainer, rt::RunIdentity identity, c
     return result.takeStatus();
   double dataWait = 100 * trainer.secondsWaited() / std::max(trainer.secondsTrained(), 1e-9);
   recorder->log(fmt::format("data wait {:.1f} % of the training time", dataWait));
+  std::string estimated;
+  if (trainer.numEstimated() > 0) {
+    estimated = fmt::format("scales of gradients estimated {} times, {:.1f} ms each, {:.2f} % of the training time\n",
+                            trainer.numEstimated(),
+                            1e3 * trainer.secondsEstimated() / static_cast<double>(trainer.numEstimated()),
+                            100 * trainer.secondsEstimated() / std::max(trainer.secondsTrained(), 1e-9));
+    recorder->log(llvm::StringRef(estimated).rtrim().str());
+  }
   if (result->wasInterrupted)
     return {rt::StatusCode::Interrupted, fmt::format("interrupted; go on with --run {} --resume", folder->path())};
 
@@ -518,10 +545,10 @@ rt::Status Train::runAndReport(rt::Trainer &trainer, rt::RunIdentity identity, c
       auto found = metrics.find("accuracy");
       return found == metrics.end() ? 0.0 : 100 * found->second;
     };
-    std::string text =
-        fmt::format("test accuracy {:.2f} % on {} samples, best {:.2f} % after epoch {}\ndata wait {:.1f} %\n"
-                    "run in {}\n",
-                    percent(last), testSet->size(), percent(best.test), best.epoch, dataWait, folder->path());
+    std::string text = fmt::format(
+        "test accuracy {:.2f} % on {} samples, best {:.2f} % after epoch {}\ndata wait {:.1f} %\n"
+        "{}run in {}\n",
+        percent(last), testSet->size(), percent(best.test), best.epoch, dataWait, estimated, folder->path());
     if (!output.empty())
       text += fmt::format("weights in {}\n", output);
     if (rt::Status s = writeResult("", text); !s.ok())

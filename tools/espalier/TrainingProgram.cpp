@@ -123,6 +123,8 @@ TrainingOptions espalier::tools::trainingOptions(const rt::Recipe &recipe, llvm:
     options.clipValue = recipe.clipValue;
   if (recipe.gradientScaling != rt::GradientScaling::None)
     options.gradientScaling = gradientScalingOptions(recipe);
+  options.estimation.temperature = recipe.scalingTemperature;
+  options.estimation.removeDiagonal = recipe.scalingRemovesDiagonal;
   options.accumulate = recipe.accumulate;
   if (recipe.emaDecay > 0)
     options.average = cg::AverageParametersOptions{recipe.emaDecay, recipe.emaWarmup};
@@ -142,6 +144,8 @@ rt::Expected<rt::Program> espalier::tools::compileTrainingProgram(mlir::ModuleOp
       return buildEvaluationStepPipeline(manager, options);
     case ProgramKind::Accumulation:
       return buildAccumulationStepPipeline(manager, options);
+    case ProgramKind::Estimation:
+      return buildEstimationStepPipeline(manager, options);
     }
   };
   mlir::FailureOr<std::string> compiled = compileArtifact(module, phases, target.cpu);
@@ -161,5 +165,5 @@ rt::Expected<rt::Program> espalier::tools::compileTrainingProgram(mlir::ModuleOp
     digest.add(bytes);
     artifact->digest = digest.finish();
   }
-  return rt::Program::create(*executable, "step", threads);
+  return rt::Program::create(*executable, kind == ProgramKind::Estimation ? "estimate" : "step", threads);
 }

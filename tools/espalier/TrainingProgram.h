@@ -23,7 +23,7 @@ rt::Status checkGroups(const rt::Recipe &recipe, cg::GraphOp network);
 /// What a recipe computes in.
 Precision precisionOf(const rt::Recipe &recipe);
 
-enum class ProgramKind { Step, Evaluation, Accumulation };
+enum class ProgramKind { Step, Evaluation, Accumulation, Estimation };
 
 /// What a run wants to know of the artifact that a program comes from.
 struct TrainingArtifact {
@@ -32,7 +32,8 @@ struct TrainingArtifact {
   std::string digest;    ///< SHA-256 of its bytes
 };
 
-/// The program `step` for the sizes of the options, in an executable of its own. Fills `artifact`, if it is given.
+/// The program `step`, or `estimate`, for the sizes of the options, in an executable of its own. Fills `artifact`, if
+/// it is given.
 rt::Expected<rt::Program> compileTrainingProgram(mlir::ModuleOp module, const TrainingOptions &options,
                                                  ProgramKind kind, const TargetFlags &target, int threads,
                                                  TrainingArtifact *artifact = nullptr);

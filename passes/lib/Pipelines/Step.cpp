@@ -112,3 +112,12 @@ void espalier::buildAccumulationStepPipeline(OpPassManager &manager, const Train
       cg::createAccumulateGradients(cg::AccumulateGradientsOptions{options.accumulate, cg::BatchPart::Early}));
   functionalize(manager, /*returnGradients=*/false);
 }
+
+void espalier::buildEstimationStepPipeline(OpPassManager &manager, const TrainingOptions &options) {
+  mixPrecision(manager, options.precision, options.network);
+  manager.addPass(cg::createKeepGraph(cg::KeepGraphOptions{options.network, /*rename=*/"estimate"}));
+  fixTypes(manager, options);
+  specialize(manager, cg::Mode::Inference);
+  manager.addNestedPass<GraphOp>(cg::createEstimateGradientScaling(options.estimation));
+  functionalize(manager, /*returnGradients=*/false);
+}

@@ -2,6 +2,8 @@
 
 #include "espalier/Runtime/Train/Chart.h"
 
+#include "SvgText.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +11,7 @@
 #include <limits>
 
 using namespace espalier::rt;
+using svg::text;
 
 // Sizes in pixels.
 static constexpr double height = 280, left = 70, top = 36, bottom = 44;
@@ -16,29 +19,6 @@ static constexpr double plotWidth = 500, plotHeight = height - top - bottom;
 
 /// Okabe and Ito's colours, which people with any kind of colour vision tell apart.
 static constexpr const char *colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"};
-
-static std::string escape(std::string_view text) {
-  std::string result;
-  for (char c : text) {
-    switch (c) {
-    case '<':
-      result += "&lt;";
-      break;
-    case '>':
-      result += "&gt;";
-      break;
-    case '&':
-      result += "&amp;";
-      break;
-    case '"':
-      result += "&quot;";
-      break;
-    default:
-      result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
-  }
-  return result;
-}
 
 namespace {
 
@@ -96,12 +76,6 @@ private:
 };
 
 } // namespace
-
-static std::string text(double x, double y, std::string_view anchor, std::string_view content,
-                        std::string_view more = "") {
-  return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\"{}>{}</text>\n", x, y, anchor, more,
-                     escape(content));
-}
 
 static std::string renderAxes(const Chart &chart, const Axis &x, const Axis &y) {
   std::string svg = text(left + plotWidth / 2, 20, "middle", chart.title, " font-weight=\"bold\"");
@@ -174,12 +148,9 @@ std::string espalier::rt::renderSvg(const std::vector<Chart> &charts) {
   // Letters of 12 pixels are 7 wide on average.
   double width = left + plotWidth + 50 + 7 * static_cast<double>(std::clamp<size_t>(longestName, 20, 80));
   double total = height * static_cast<double>(charts.size());
-  std::string svg = fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 "
-                                "{0} {1}\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#222\">\n"
-                                "<rect width=\"{0}\" height=\"{1}\" fill=\"#fff\"/>\n",
-                                width, total);
+  std::string image = svg::open(width, total);
   for (size_t i = 0; i < charts.size(); ++i)
-    svg += fmt::format("<g transform=\"translate(0 {})\">\n{}</g>\n", height * static_cast<double>(i),
-                       renderChart(charts[i]));
-  return svg + "</svg>\n";
+    image += fmt::format("<g transform=\"translate(0 {})\">\n{}</g>\n", height * static_cast<double>(i),
+                         renderChart(charts[i]));
+  return image + "</svg>\n";
 }

@@ -87,6 +87,26 @@ public:
       values.push_back(value.get<std::string>());
     }
   }
+  /// An object of lists of rows; none where the key is missing.
+  void read(const char *key, std::map<std::string, std::vector<std::vector<double>>> &matrices) {
+    if (!object.is_object() || object.find(key) == object.end())
+      return;
+    const Json *field = find(key, &Json::is_object, "an object");
+    if (!field)
+      return;
+    for (const auto &[name, rows] : field->items()) {
+      auto &matrix = matrices[name];
+      if (!rows.is_array())
+        return fail("an object of matrices", key);
+      for (const Json &row : rows) {
+        if (!row.is_array())
+          return fail("an object of matrices", key);
+        matrix.emplace_back();
+        for (const Json &value : row)
+          readNumber(value, key, matrix.back().emplace_back());
+      }
+    }
+  }
   const Json *list(const char *key) { return find(key, &Json::is_array, "a list"); }
   const Json *child(const char *key) { return find(key, &Json::is_object, "an object"); }
 
@@ -126,15 +146,18 @@ private:
 } // namespace
 
 static Json toObject(const EpochRecord &record) {
-  return {{"epoch", record.epoch},
-          {"step", record.step},
-          {"train", toObject(record.train)},
-          {"test", toObject(record.test)},
-          {"learning_rate", record.learningRate},
-          {"seconds", record.seconds},
-          {"images_per_second", toValue(record.imagesPerSecond)},
-          {"peak_bytes", record.peakBytes},
-          {"end_time", record.endTime}};
+  Json object = {{"epoch", record.epoch},
+                 {"step", record.step},
+                 {"train", toObject(record.train)},
+                 {"test", toObject(record.test)},
+                 {"learning_rate", record.learningRate},
+                 {"seconds", record.seconds},
+                 {"images_per_second", toValue(record.imagesPerSecond)},
+                 {"peak_bytes", record.peakBytes},
+                 {"end_time", record.endTime}};
+  for (const auto &[path, matrix] : record.gradientScales)
+    object["gradient_scales"][path] = matrix;
+  return object;
 }
 
 static Status readRecord(const Json &object, EpochRecord &record) {
@@ -148,6 +171,7 @@ static Status readRecord(const Json &object, EpochRecord &record) {
   reader.read("images_per_second", record.imagesPerSecond);
   reader.read("peak_bytes", record.peakBytes);
   reader.read("end_time", record.endTime);
+  reader.read("gradient_scales", record.gradientScales);
   return reader.take();
 }
 

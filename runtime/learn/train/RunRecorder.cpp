@@ -4,6 +4,7 @@
 
 #include "espalier/Runtime/Core/Text.h"
 #include "espalier/Runtime/Train/EventFile.h"
+#include "espalier/Runtime/Train/MatrixChart.h"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -153,6 +154,47 @@ std::vector<Chart> espalier::rt::trainingCurves(const std::vector<EpochRecord> &
 }
 
 //===----------------------------------------------------------------------===//
+// Scales of gradients
+//===----------------------------------------------------------------------===//
+
+/// A cell that separators, quotes or line ends in it do not break.
+static std::string quoteCell(const std::string &cell) {
+  if (cell.find_first_of(",\"\n\r") == std::string::npos)
+    return cell;
+  std::string quoted = "\"";
+  for (char c : cell)
+    quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+static bool hasScales(const std::vector<EpochRecord> &history) {
+  return std::any_of(history.begin(), history.end(), [](const EpochRecord &r) { return !r.gradientScales.empty(); });
+}
+
+std::string espalier::rt::formatGradientScales(const std::vector<EpochRecord> &history) {
+  std::string text = "epoch,filter,row,column,scale\n";
+  for (const EpochRecord &record : history)
+    for (const auto &[path, matrix] : record.gradientScales)
+      for (size_t row = 0; row < matrix.size(); ++row)
+        for (size_t column = 0; column < matrix[row].size(); ++column)
+          text += fmt::format("{},{},{},{},{}\n", record.epoch, quoteCell(path), row, column, matrix[row][column]);
+  return text;
+}
+
+static std::string drawGradientScales(const std::vector<EpochRecord> &history) {
+  std::map<std::string, MatrixSeries> series;
+  for (const EpochRecord &record : history)
+    for (const auto &[path, matrix] : record.gradientScales) {
+      series[path].name = path;
+      series[path].byEpoch[record.epoch] = matrix;
+    }
+  std::vector<MatrixSeries> sorted;
+  for (auto &[path, one] : series)
+    sorted.push_back(std::move(one));
+  return renderSvg("scales of gradients", sorted);
+}
+
+//===----------------------------------------------------------------------===//
 // Files
 //===----------------------------------------------------------------------===//
 
@@ -203,7 +245,7 @@ Expected<RunRecorder> RunRecorder::create(const RunFolder &folder, const std::ve
     events += eventsOf(record);
   if (Status s = writeFileAtomically(path, events); !s.ok())
     return s;
-  if (Status s = writeFileAtomically(folder.file("metrics.csv"), formatMetrics(history)); !s.ok())
+  if (Status s = recorder.writeTables(history); !s.ok())
     return s;
   Expected<FileDescriptor> eventFile = openToAppend(path);
   if (!eventFile)
@@ -219,8 +261,15 @@ void RunRecorder::log(std::string_view line) {
   (void)append(logFile, fmt::format("{:%Y-%m-%d %H:%M:%S} {}\n", local, line));
 }
 
+Status RunRecorder::writeTables(const std::vector<EpochRecord> &history) {
+  if (Status s = writeFileAtomically(folder->file("metrics.csv"), formatMetrics(history));
+      !s.ok() || !hasScales(history))
+    return s;
+  return writeFileAtomically(folder->file("gradient_scaling.csv"), formatGradientScales(history));
+}
+
 Status RunRecorder::record(const std::vector<EpochRecord> &history) {
-  if (Status s = writeFileAtomically(folder->file("metrics.csv"), formatMetrics(history)); !s.ok())
+  if (Status s = writeTables(history); !s.ok())
     return s;
   if (!append(eventFile, eventsOf(history.back())))
     return environmentError("cannot write TensorBoard's events in {}: {}", quote(folder->path()), std::strerror(errno));
@@ -230,5 +279,8 @@ Status RunRecorder::record(const std::vector<EpochRecord> &history) {
 
 Status RunRecorder::finish(const std::vector<EpochRecord> &history) {
   curvesTime = secondsSince1970();
+  if (hasScales(history))
+    if (Status s = writeFileAtomically(folder->file(gradientScalesPicture), drawGradientScales(history)); !s.ok())
+      return s;
   return writeFileAtomically(folder->file("curves.svg"), renderSvg(trainingCurves(history)));
 }

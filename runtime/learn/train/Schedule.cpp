@@ -44,3 +44,8 @@ double Recipe::learningRateAt(int64_t step, int64_t stepsPerEpoch) const {
   }
   return learningRate;
 }
+
+bool Recipe::estimatesGradientScales(int64_t epoch) const {
+  return gradientScaling == GradientScaling::MutualInformation &&
+         (epoch == scalingWarmup || (epoch > scalingWarmup && epoch % scalingInterval == 0));
+}

@@ -154,7 +154,35 @@ Expected<Trainer> Trainer::create(TrainingPrograms programs, Prefetcher train, P
     if (Status s = shareStored(trainer.programs.step, program, /*preferAverages=*/false); !s.ok())
       return s;
   }
+  if (trainer.programs.estimate)
+    if (Status s = trainer.setUpEstimate(); !s.ok())
+      return s;
   return trainer;
+}
+
+Status Trainer::setUpEstimate() {
+  Program &program = *programs.estimate;
+  std::optional<PlaceId> images;
+  forEachInput(program, [&](PlaceId id, const Place &place) {
+    if (place.role == Role::Input)
+      images = id;
+  });
+  int64_t numSamples = recipe.scalingBatches * recipe.batch, available = train.loader().numSamples();
+  if (numSamples > available)
+    return invalidInput("scales of gradients are estimated from {} batches of {}, but an epoch has {} samples",
+                        recipe.scalingBatches, recipe.batch, available);
+  std::vector<int64_t> shape = placeOf(programs.step, stepInputs.values).logical;
+  shape[0] = numSamples;
+  if (!images || placeOf(program, *images).dtype != DType::F32 || placeOf(program, *images).logical != shape)
+    return invalidInput("the estimate of scales of gradients expects an input {}", formatType(DType::F32, shape));
+  estimateInput = *images;
+  Expected<HostTensor> tensor = HostTensor::create(DType::F32, shape);
+  if (!tensor)
+    return tensor.takeStatus();
+  estimateImages = std::move(*tensor);
+  if (Status s = writeZeroHypers(program); !s.ok())
+    return s;
+  return shareStored(programs.step, program, /*preferAverages=*/false);
 }
 
 Expected<Trainer::BatchInputs> Trainer::findInputs(Program &program, const BatchLoader &loader) {
@@ -405,9 +433,57 @@ Status Trainer::trainPart(Program &program, const BatchInputs &inputs, int64_t s
   return finite ? Status() : explainNonFinite(program, step);
 }
 
+Status Trainer::estimateGradientScales(int64_t epoch) {
+  auto begin = std::chrono::steady_clock::now();
+  train.start(epoch, 0);
+  Span<uint8_t> images = estimateImages->bytes();
+  for (size_t offset = 0; offset < images.size();) {
+    Expected<const Batch *> batch = train.next();
+    if (!batch)
+      return batch.takeStatus().in("training set");
+    Span<const uint8_t> part = (*batch)->values.bytes();
+    std::memcpy(images.data() + offset, part.data(), part.size());
+    offset += part.size();
+  }
+  Program &program = *programs.estimate;
+  program.constantsChanged();
+  if (Status s = program.write(estimateInput, *estimateImages); !s.ok())
+    return s;
+  if (Status s = program.run(); !s.ok())
+    return s;
+  ++numEstimates;
+  estimatingSeconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return {};
+}
+
+Expected<std::map<std::string, std::vector<std::vector<double>>>> Trainer::gradientScales() const {
+  constexpr std::string_view suffix = gradientScaleSuffix;
+  std::map<std::string, std::vector<std::vector<double>>> scales;
+  for (PlaceId id : stored) {
+    const Place &place = placeOf(programs.step, id);
+    std::string_view name = place.name;
+    if (place.logical.size() != 2 || name.size() < suffix.size() || name.substr(name.size() - suffix.size()) != suffix)
+      continue;
+    Expected<HostTensor> tensor = programs.step.read(id);
+    if (!tensor)
+      return tensor.takeStatus();
+    size_t width = byteWidth(place.dtype), offset = 0;
+    auto &matrix = scales[std::string(name.substr(0, name.size() - suffix.size()))];
+    for (int64_t row = 0; row < place.logical[0]; ++row) {
+      matrix.emplace_back();
+      for (int64_t column = 0; column < place.logical[1]; ++column, offset += width)
+        matrix.back().push_back(readScalar(place.dtype, {tensor->bytes().data() + offset, width}));
+    }
+  }
+  return scales;
+}
+
 Status Trainer::trainStep(int64_t step) {
   auto begin = std::chrono::steady_clock::now();
   int64_t numSteps = stepsPerEpoch(), parts = recipe.accumulate, epoch = step / numSteps, index = step % numSteps;
+  if (programs.estimate && index == 0 && recipe.estimatesGradientScales(epoch))
+    if (Status s = estimateGradientScales(epoch); !s.ok())
+      return s;
   train.start(epoch, index * parts);
   for (int64_t part = 0; part < parts; ++part) {
     bool isLast = part + 1 == parts;

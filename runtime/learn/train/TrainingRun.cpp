@@ -111,6 +111,12 @@ Expected<bool> Run::evaluate() {
   record.imagesPerSecond = static_cast<double>(perEpoch * trainer.batch()) / record.seconds;
   record.peakBytes = peakMemoryBytes();
   record.endTime = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  if (recipe.estimatesGradientScales(record.epoch - 1)) {
+    auto scales = trainer.gradientScales();
+    if (!scales)
+      return scales.takeStatus();
+    record.gradientScales = std::move(*scales);
+  }
   position.history.push_back(std::move(record));
 
   const EpochRecord &newest = position.history.back();

@@ -9,8 +9,10 @@
 
 #include "espalier/Analysis/ReferenceEvaluator.h"
 #include "espalier/Pipelines/InitAll.h"
+#include "espalier/Transforms/BranchPasses.h"
 
 #include "mlir/Parser/Parser.h"
+#include "mlir/Transforms/Passes.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -178,6 +180,163 @@ TEST_F(MutualInformationTest, equalsTheProcedureOnFeatureMaps) {
     }
   }
 }
+
+//===----------------------------------------------------------------------===//
+// Whole estimates
+//===----------------------------------------------------------------------===//
+
+class GradientScaleTest : public MutualInformationTest {
+protected:
+  /// A network that convolves images with one filter, and its estimate.
+  OwningOpRef<ModuleOp> makeEstimate(const std::vector<std::vector<int64_t>> &shapes, const Json &options,
+                                     StringRef element) {
+    std::vector<std::string> arguments, results;
+    std::vector<int64_t> window = options["window"];
+    std::string filter = typeOf({1, shapes[0][1], window[0], window[1]}, element);
+    std::string body = llvm::formatv("  %w = cg.parameter \"conv.weight\" : {0}\n", filter), returned;
+    for (size_t i = 0; i < shapes.size(); ++i) {
+      std::vector<int64_t> pads = options["pads"][i], dilation = options["dilations"][i];
+      std::string image = typeOf(shapes[i], element);
+      arguments.push_back("%x" + std::to_string(i) + ": " + image);
+      body += llvm::formatv(
+          "  %y{0} = cg.conv2d %x{0}, %w pads [{1}] dilations [{2}] : {3}, {4}\n"
+          "  %s{0} = cg.reduce_sum %y{0} {{axes = array<i64: 0, 1, 2, 3>} : tensor<{5}x1x{6}x{7}x{8}>\n",
+          i, llvm::make_range(pads.begin(), pads.end()), llvm::make_range(dilation.begin(), dilation.end()), image,
+          filter, shapes[i][0], shapes[i][2] + pads[0] + pads[2] - dilation[0] * (window[0] - 1),
+          shapes[i][3] + pads[1] + pads[3] - dilation[1] * (window[1] - 1), element);
+      returned += (i ? ", %s" : "%s") + std::to_string(i);
+      results.push_back(typeOf({}, element));
+    }
+    std::string text = llvm::formatv("cg.graph @forward({0}) -> ({1}) {{\n{2}  cg.return {3} : {1}\n}\n",
+                                     join(arguments), join(results), body, returned);
+    OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, &context);
+    EXPECT_TRUE(module) << text;
+    EstimateGradientScalingOptions estimate;
+    estimate.temperature = options["temperature"];
+    estimate.removeDiagonal = options["remove_diagonal"];
+    PassManager manager(&context);
+    manager.addNestedPass<GraphOp>(createEstimateGradientScaling(estimate));
+    manager.addPass(createCanonicalizerPass());
+    EXPECT_TRUE(module && succeeded(manager.run(*module))) << text;
+    return module;
+  }
+
+  /// The new scale by the reference evaluation, where the old one is `old` everywhere.
+  std::vector<double> evaluateScale(ModuleOp module, const std::vector<std::vector<double>> &images, double old) {
+    auto graph = *module.getOps<GraphOp>().begin();
+    std::vector<ReferenceTensor> operands;
+    for (auto [type, values] : llvm::zip_equal(graph.getArgumentTypes(), images)) {
+      operands.emplace_back(cast<RankedTensorType>(type));
+      operands.back().data = values;
+    }
+    auto run = evaluateReference(graph, operands, [&](Operation *op) -> FailureOr<ReferenceTensor> {
+      ReferenceTensor stored(cast<RankedTensorType>(op->getResult(0).getType()));
+      std::fill(stored.data.begin(), stored.data.end(), old);
+      return stored;
+    });
+    EXPECT_TRUE(succeeded(run) && run->writes.size() == 1);
+    return succeeded(run) && !run->writes.empty() ? run->writes[0].value.data : std::vector<double>();
+  }
+
+  /// The same by the compiled program.
+  std::vector<double> runScale(ModuleOp module, const std::vector<std::vector<double>> &images, double old) {
+    PassManager manager(&context);
+    manager.addNestedPass<GraphOp>(createFunctionalize());
+    EXPECT_TRUE(succeeded(manager.run(module)));
+    auto executable = compile(module);
+    EXPECT_TRUE(executable);
+    rt::Program program = *rt::Program::create(executable, "forward", /*threads=*/2);
+    auto write = [&](const std::string &name, llvm::function_ref<double(size_t)> element) {
+      rt::PlaceId place = *program.findInput(name);
+      const rt::Place &argument = program.table().places[place];
+      rt::HostTensor tensor = *rt::HostTensor::create(argument.dtype, argument.logical);
+      visitElements(tensor, [&](auto elements) {
+        for (size_t i = 0; i < elements.size(); ++i)
+          elements[i] = static_cast<std::remove_reference_t<decltype(elements[0])>>(element(i));
+      });
+      EXPECT_TRUE(program.write(place, tensor).ok());
+    };
+    for (size_t i = 0; i < images.size(); ++i)
+      write("arg" + std::to_string(i), [&](size_t at) { return images[i][at]; });
+    write("conv.weight#gradient_scale", [&](size_t) { return old; });
+    EXPECT_TRUE(program.run().ok());
+    rt::HostTensor result = *program.read(*program.findOutput("conv.weight#gradient_scale"));
+    std::vector<double> scale;
+    visitElements(result, [&](auto elements) { scale.assign(elements.begin(), elements.end()); });
+    return scale;
+  }
+};
+
+TEST_F(GradientScaleTest, equalsTheProcedureOnFeatureMaps) {
+  Json golden = readGolden();
+  for (const Json &options : golden["cases"]) {
+    SCOPED_TRACE(options.dump().substr(0, 160));
+    std::vector<std::vector<int64_t>> shapes;
+    std::vector<std::vector<double>> images;
+    for (const Json &name : options["images"]) {
+      shapes.push_back(golden["images"][name.get<std::string>()]["shape"]);
+      images.push_back(golden["images"][name.get<std::string>()]["values"]);
+    }
+    std::vector<double> expected = options["scale"];
+    double sum = 0.0;
+    for (double value : expected)
+      sum += value;
+    EXPECT_NEAR(sum, static_cast<double>(expected.size()), 1e-12);
+    OwningOpRef<ModuleOp> module = makeEstimate(shapes, options, "f64");
+    expectNear(evaluateScale(*module, images, /*old=*/1.0), expected);
+    expectNear(runScale(*module, images, /*old=*/1.0), expected);
+  }
+}
+
+/// "X[n,c,i,j] = max(0, sin(0.35 i + 0.5 j + c) + 0.3 cos(1.1 i - 0.7 j + n))", with the digits that were published.
+TEST_F(GradientScaleTest, equalsThePublishedExample) {
+  std::vector<double> image;
+  for (int n = 0; n < 2; ++n)
+    for (int c = 0; c < 2; ++c)
+      for (int i = 0; i < 8; ++i)
+        for (int j = 0; j < 8; ++j)
+          image.push_back(std::max(0.0, std::sin(0.35 * i + 0.5 * j + c) + 0.3 * std::cos(1.1 * i - 0.7 * j + n)));
+  auto scale = [&](int64_t window, bool removeDiagonal) {
+    int64_t pad = window / 2;
+    Json options = {{"pads", {{pad, pad, pad, pad}}},
+                    {"dilations", {{1, 1}}},
+                    {"window", {window, window}},
+                    {"remove_diagonal", removeDiagonal},
+                    {"temperature", 5.0}};
+    return evaluateScale(*makeEstimate({{2, 2, 8, 8}}, options, "f64"), {image}, 1.0);
+  };
+  std::vector<double> small = scale(3, false), removed = scale(3, true), large = scale(5, false);
+  for (auto [index, value] : llvm::enumerate(std::array{0.723559, 1.121599, 0.784135}))
+    EXPECT_NEAR(small[index], value, 5e-7);
+  EXPECT_NEAR(small[4], 1.749622, 5e-7);
+  EXPECT_NEAR(removed[4], 1.493595, 5e-7);
+  EXPECT_NEAR(large[12], 2.385505, 5e-7);
+  EXPECT_NEAR(large[0], 0.463923, 5e-7);
+}
+
+TEST_F(GradientScaleTest, keepsTheOldScaleWithoutANumber) {
+  Json options = {{"pads", {{0, 0, 0, 0}}},
+                  {"dilations", {{1, 1}}},
+                  {"window", {3, 3}},
+                  {"remove_diagonal", false},
+                  {"temperature", 5.0}};
+  for (StringRef element : {"f64", "f32"}) {
+    OwningOpRef<ModuleOp> module = makeEstimate({{1, 2, 8, 8}}, options, element);
+    std::vector<std::vector<double>> flat = {std::vector<double>(128, 3.0)};
+    std::vector<double> kept = evaluateScale(*module, flat, /*old=*/0.75);
+    EXPECT_EQ(kept, std::vector<double>(9, 0.75));
+    EXPECT_EQ(runScale(*module, flat, /*old=*/0.75), kept);
+    // One channel with a number is enough.
+    module = makeEstimate({{1, 2, 8, 8}}, options, element);
+    for (size_t i = 0; i < 64; ++i)
+      flat[0][i] = static_cast<double>(i * i % 7);
+    EXPECT_GT(runScale(*module, flat, /*old=*/0.75)[4], 1.0);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Properties
+//===----------------------------------------------------------------------===//
 
 constexpr int64_t extent = 48;
 constexpr size_t count = 4 * extent * extent;

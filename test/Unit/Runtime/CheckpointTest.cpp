@@ -33,6 +33,7 @@ Checkpoint makeCheckpoint(int64_t step = 30) {
   record.test = {{"loss", HUGE_VAL}};
   record.learningRate = 0.05;
   record.peakBytes = 1 << 20;
+  record.gradientScales = {{"conv.weight", {{0.1, 1.0 / 3}, {1, 2}}}};
   checkpoint.position.history = {record};
   checkpoint.identity.network = "net";
   checkpoint.identity.networkDigest = "aa";
@@ -61,6 +62,7 @@ TEST(CheckpointTest, ReadsWhatWasWritten) {
   EXPECT_EQ(read->position.history[0].train, expected.position.history[0].train);
   EXPECT_EQ(read->position.history[0].test, expected.position.history[0].test);
   EXPECT_EQ(read->position.history[0].peakBytes, 1 << 20);
+  EXPECT_EQ(read->position.history[0].gradientScales, expected.position.history[0].gradientScales);
   EXPECT_EQ(read->identity.kernels, expected.identity.kernels);
   EXPECT_TRUE(findConflicts(read->identity, expected.identity).empty());
   EXPECT_EQ(read->metadata, expected.metadata);

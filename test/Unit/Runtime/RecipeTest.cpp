@@ -161,6 +161,24 @@ TEST(RecipeTest, ReadsGradientScaling) {
   EXPECT_FALSE(defaults.scalingRemovesDiagonal);
 }
 
+TEST(RecipeTest, GradientScalesAreEstimatedAfterTheWarmup) {
+  auto epochs = [](std::vector<std::string> settings) {
+    Recipe recipe;
+    EXPECT_TRUE(overrideRecipe(recipe, settings).ok());
+    std::vector<int64_t> found;
+    for (int64_t epoch = 0; epoch < 16; ++epoch)
+      if (recipe.estimatesGradientScales(epoch))
+        found.push_back(epoch);
+    return found;
+  };
+  std::string source = "gradient_scaling.source=mutual-information";
+  EXPECT_EQ(epochs({source}), (std::vector<int64_t>{1, 5, 10, 15}));
+  EXPECT_EQ(epochs({source, "gradient_scaling.warmup=0"}), (std::vector<int64_t>{0, 5, 10, 15}));
+  EXPECT_EQ(epochs({source, "gradient_scaling.warmup=7", "gradient_scaling.interval=4"}),
+            (std::vector<int64_t>{7, 8, 12}));
+  EXPECT_EQ(epochs({}), std::vector<int64_t>());
+}
+
 TEST(RecipeTest, GradientScalingIsChecked) {
   auto expectInvalidMatrix = [](const std::string &matrix, const std::string &message) {
     expectInvalid("[gradient_scaling]\nmatrix = " + matrix, "run.toml:2:" + message);

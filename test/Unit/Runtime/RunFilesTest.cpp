@@ -4,6 +4,7 @@
 
 #include "espalier/Runtime/Core/Digest.h"
 #include "espalier/Runtime/Train/EventFile.h"
+#include "espalier/Runtime/Train/MatrixChart.h"
 #include "espalier/Runtime/Train/RunRecorder.h"
 #include "espalier/Runtime/Train/TrainingRun.h"
 
@@ -173,6 +174,28 @@ TEST(RunRecorderTest, AResumedRunHasNoRowTwice) {
   EXPECT_NE(contentOf(folder.file("curves.svg")).find("<polyline"), std::string::npos);
 }
 
+TEST(RunRecorderTest, ScalesOfGradientsAreThereWhereTheyWereEstimated) {
+  TempFolder parent;
+  RunFolder folder = *RunFolder::open(parent.file("run"), RunFolder::Mode::New);
+  std::vector<EpochRecord> history = makeHistory(3);
+  RunRecorder recorder = *RunRecorder::create(folder, history);
+  ASSERT_TRUE(recorder.finish(history).ok());
+  EXPECT_FALSE(std::filesystem::exists(folder.file("gradient_scaling.csv")));
+  EXPECT_FALSE(std::filesystem::exists(folder.file(gradientScalesPicture)));
+
+  history[1].gradientScales = {{"a,\"b\"", {{0.5, 1.5}}}, {"conv.weight", {{0.25, 1}, {2, 0.75}}}};
+  ASSERT_TRUE(recorder.record(history).ok());
+  ASSERT_TRUE(recorder.finish(history).ok());
+  EXPECT_EQ(contentOf(folder.file("gradient_scaling.csv")), "epoch,filter,row,column,scale\n"
+                                                            "2,\"a,\"\"b\"\"\",0,0,0.5\n"
+                                                            "2,\"a,\"\"b\"\"\",0,1,1.5\n"
+                                                            "2,conv.weight,0,0,0.25\n"
+                                                            "2,conv.weight,0,1,1\n"
+                                                            "2,conv.weight,1,0,2\n"
+                                                            "2,conv.weight,1,1,0.75\n");
+  EXPECT_NE(contentOf(folder.file(gradientScalesPicture)).find("conv.weight"), std::string::npos);
+}
+
 size_t count(const std::string &text, const std::string &part) {
   size_t found = 0;
   for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1))
@@ -188,6 +211,32 @@ TEST(ChartTest, EveryFinitePointIsInsideThePlot) {
   EXPECT_EQ(count(svg, "<circle"), 6u) << "three finite points in each of two charts";
   EXPECT_EQ(count(svg, "title &lt;&amp;&gt;"), 2u);
   EXPECT_EQ(svg.find("nan"), std::string::npos);
+}
+
+TEST(MatrixChartTest, EveryFiniteElementHasASquare) {
+  MatrixSeries first{"first <&>", {}}, second{"second", {{5, {{1}, {NAN}}}}};
+  for (int64_t epoch = 1; epoch <= 100; ++epoch)
+    first.byEpoch[epoch] = {{0, 1}, {2, 4}};
+  std::string svg = renderSvg("title", {first, second});
+  EXPECT_EQ(count(svg, "<title>"), 4u * 12 + 3) << "twelve epochs, and the scale of colours";
+  EXPECT_NE(svg.find(">1</text>"), std::string::npos);
+  EXPECT_NE(svg.find(">100</text>"), std::string::npos);
+  EXPECT_EQ(count(svg, "first &lt;&amp;&gt;"), 1u);
+  EXPECT_EQ(count(svg, "#0072b2"), 12u + 1) << "the largest is deepest";
+
+  svg = renderSvg("title", {second});
+  EXPECT_EQ(count(svg, "<title>"), 1u + 3);
+  EXPECT_EQ(svg.find("nan"), std::string::npos);
+}
+
+TEST(MatrixChartTest, DegenerateDataIsAnImageToo) {
+  for (const std::vector<std::vector<double>> &matrix :
+       std::vector<std::vector<std::vector<double>>>{{}, {{}}, {{0}}, {{INFINITY, -1}}}) {
+    std::string svg = renderSvg("t", {{"a", {{1, matrix}}}});
+    EXPECT_EQ(svg.find("inf"), std::string::npos) << svg;
+    EXPECT_EQ(svg.find("nan"), std::string::npos) << svg;
+  }
+  EXPECT_NE(renderSvg("t", std::vector<MatrixSeries>()).find("</svg>"), std::string::npos);
 }
 
 TEST(ChartTest, DegenerateDataHasAxesToo) {

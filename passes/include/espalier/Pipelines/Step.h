@@ -50,6 +50,8 @@ struct TrainingOptions {
   /// Spatial scaling of the gradients of filters, of updates for optimisers other than SGD: the target follows from the
   /// optimiser. Without, only filters that carry a matrix (`cg.gradient_scale`) are scaled.
   std::optional<cg::InsertGradientScalingOptions> gradientScaling;
+  /// How that is estimated, for `buildEstimationStepPipeline`.
+  cg::EstimateGradientScalingOptions estimation;
   /// Number of parts that a batch is cut into, see `cg-accumulate-gradients`.
   int64_t accumulate = 1;
   /// Exponential moving average of parameters and states.
@@ -76,6 +78,10 @@ void buildTrainingStepPipeline(mlir::OpPassManager &manager, const TrainingOptio
 /// `input` -> `step` for all parts of a batch but the last, where a batch has several: the graph `step`, which adds
 /// gradients to the slots "accumulated".
 void buildAccumulationStepPipeline(mlir::OpPassManager &manager, const TrainingOptions &options);
+
+/// `input` -> `step` for estimates of how gradients are scaled: the graph `estimate`, which maps parameters, states,
+/// the slots "gradient_scale" and the network's input to new slots.
+void buildEstimationStepPipeline(mlir::OpPassManager &manager, const TrainingOptions &options);
 
 } // namespace espalier
 

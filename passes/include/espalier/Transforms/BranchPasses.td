@@ -137,4 +137,27 @@ def MaterializeWeights : Pass<"cg-materialize-weights", "::mlir::ModuleOp"> {
   let options = [Option<"suffix", "suffix", "std::string", "\".weights\"", "Added to a graph's name">];
 }
 
+def EstimateGradientScaling : Pass<"cg-estimate-gradient-scaling", "::espalier::cg::GraphOp"> {
+  let summary = "Turn a network into the estimate of how the gradients of its filters are scaled";
+  let description = [{
+    For every filter that `cg-insert-gradient-scaling` scales, adds an update of its slot "gradient_scale" by a matrix G
+    over its window, made from the images that its convolutions read, zeros around them included (Detkov et al. 2023): the
+    dependences d of `cg.mutual_information`, with the dilation of the convolution; k d / ((k - 1) d + 1) with
+    the `temperature` k; the mean over channels, those with a NaN left out; and that divided by its mean over the window.
+    Pixels of all convolutions that share a filter count together. Strides and groups do not matter. Where a filter has no
+    channel without a NaN (each has one value only), its slot keeps its value.
+
+    A filter whose parameter has an attribute `cg.gradient_scale` is left out: its matrix is given. With `filters`, only
+    filters of these paths are estimated, and one that cannot be is an error. A remark names each convolution without an
+    estimate, and the reason.
+
+    The results of the graph go; what no image depends on is dead then. Runs after `cg-specialize{mode=inference}`.
+  }];
+  let options = [
+    Option<"temperature", "temperature", "double", "5.0", "k, above 0: 1 leaves dependences, large ones make G flat">,
+    Option<"removeDiagonal", "remove-diagonal", "bool", "false",
+           "Count only pairs of pixels that are not 0 and lie in different bins">,
+    ListOption<"filters", "filters", "std::string", "Paths of the filters; none: all that can be scaled">];
+}
+
 #endif // ESPALIER_TRANSFORMS_BRANCHPASSES_TD

@@ -34,6 +34,8 @@ struct EpochRecord {
   double imagesPerSecond = 0;
   int64_t peakBytes = 0; ///< most memory that the process had so far
   double endTime = 0;    ///< seconds since 1970
+  /// What multiplied the gradients of filters, by path, in rows; of epochs before which it was estimated.
+  std::map<std::string, std::vector<std::vector<double>>> gradientScales;
 };
 
 /// How far a run has come, between two steps. The order of the samples and all random numbers follow from the recipe's

@@ -144,6 +144,10 @@ struct Recipe {
   /// epoch on, or by gamma after each step_epochs. One-cycle rises from learning_rate / start_divisor and falls to that
   /// over end_divisor, along half cosines. All are PyTorch's schedulers, stepped after every batch.
   double learningRateAt(int64_t step, int64_t stepsPerEpoch) const;
+
+  /// Whether scales of gradients are estimated before an epoch, from 0: before `scalingWarmup`, and before each one
+  /// after it that `scalingInterval` divides.
+  bool estimatesGradientScales(int64_t epoch) const;
 };
 
 /// What the documentation says of one key. Keys of tables have their names: `loading.memory`.

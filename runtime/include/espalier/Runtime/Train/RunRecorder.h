@@ -18,7 +18,15 @@ Expected<std::vector<EpochRecord>> parseMetrics(std::string_view text, const std
 /// Loss, accuracy and learning rate over epochs.
 std::vector<Chart> trainingCurves(const std::vector<EpochRecord> &history);
 
-/// Writes `log.txt`, `metrics.csv`, `curves.svg` and TensorBoard's event file in the folder of a run.
+/// The scales of gradients as CSV: `epoch,filter,row,column,scale`, a row for each element; of epochs before which they
+/// were estimated.
+std::string formatGradientScales(const std::vector<EpochRecord> &history);
+
+/// The file in the folder of a run that shows how they change.
+inline constexpr const char *gradientScalesPicture = "gradient_scaling.svg";
+
+/// Writes `log.txt`, `metrics.csv`, `curves.svg` and TensorBoard's event file in the folder of a run; and where scales
+/// of gradients are estimated `gradient_scaling.csv` and `gradient_scaling.svg`.
 class RunRecorder {
 public:
   /// Brings the files of a run that goes on in line with `history`: rows and events of epochs after it go.
@@ -33,6 +41,8 @@ public:
 
 private:
   RunRecorder(const RunFolder &folder, FileDescriptor logFile) : folder(&folder), logFile(std::move(logFile)) {}
+
+  Status writeTables(const std::vector<EpochRecord> &history);
 
   const RunFolder *folder;
   FileDescriptor logFile, eventFile;

@@ -12,6 +12,9 @@
 
 namespace espalier::rt {
 
+/// What the names of slots that scale gradients end in, after the path of the filter.
+inline constexpr const char *gradientScaleSuffix = "#gradient_scale";
+
 /// The compiled sides of a training run. All share the memory of `step`'s parameters and states.
 struct TrainingPrograms {
   Program step;     ///< one update, from a part of a batch; the last part, where the recipe accumulates
@@ -21,6 +24,9 @@ struct TrainingPrograms {
   std::optional<Program> evaluateRest;
   /// Adds the gradient of a part of a batch to the slots "accumulated" of `step`; where the recipe accumulates.
   std::optional<Program> accumulate = {};
+  /// Estimates the scales of gradients, slots of `step`, from the recipe's number of batches at once; where the recipe
+  /// wants that.
+  std::optional<Program> estimate = {};
 };
 
 /// How tensors of a file fit a network's parameters and states, by name.
@@ -58,9 +64,12 @@ public:
 
   /// Step `step` of the run, from 0: batch `step` mod stepsPerEpoch() of its epoch, in the recipe's number of parts.
   /// What it does depends on that number, the recipe, and parameters, states and slots alone, so a run can go on from
-  /// any step. Only the first step allocates. A loss, parameter or state that is not finite is an error that names the
-  /// step, and the op and the parameter where it arose.
+  /// any step. The first step of an epoch for which the recipe wants it estimates the scales of gradients before, from
+  /// the first batches of the epoch. Only the first step and the first estimate allocate. A loss, parameter or state
+  /// that is not finite is an error that names the step, and the op and the parameter where it arose.
   Status trainStep(int64_t step);
+  /// The scales of gradients now, in rows, by the path of the filter.
+  Expected<std::map<std::string, std::vector<std::vector<double>>>> gradientScales() const;
   /// Of the batch of the last step.
   const Metrics &stepMetrics() const { return metrics; }
 
@@ -74,6 +83,9 @@ public:
   /// Seconds that training epochs took so far, and how many of these the steps waited for data.
   double secondsTrained() const { return trainingSeconds; }
   double secondsWaited() const { return train.secondsWaited(); }
+  /// Seconds of these that estimates of scales of gradients took, and the number of estimates.
+  double secondsEstimated() const { return estimatingSeconds; }
+  int64_t numEstimated() const { return numEstimates; }
 
 private:
   Trainer(TrainingPrograms programs, Prefetcher train, Prefetcher test, Recipe recipe)
@@ -85,6 +97,9 @@ private:
     std::optional<PlaceId> labels, targets;
   };
   static Expected<BatchInputs> findInputs(Program &program, const BatchLoader &loader);
+  /// Prepares `programs.estimate`.
+  Status setUpEstimate();
+  Status estimateGradientScales(int64_t epoch);
   static Status runBatch(Program &program, const BatchInputs &inputs, const Batch &batch);
   /// Part `part` of a step's batch: `program` adds up gradients, or updates.
   Status trainPart(Program &program, const BatchInputs &inputs, int64_t step, int64_t part);
@@ -113,7 +128,10 @@ private:
   Metrics metrics;           ///< of the last batch; kept, so that a step allocates nothing
   Metrics partSums;          ///< of the metrics of a batch's parts
   std::optional<Batch> rest; ///< the samples for `evaluateRest`
-  double trainingSeconds = 0;
+  PlaceId estimateInput = 0;
+  std::optional<HostTensor> estimateImages; ///< several batches in one
+  double trainingSeconds = 0, estimatingSeconds = 0;
+  int64_t numEstimates = 0;
   int64_t numEvaluations = 0;
 };
 

@@ -125,6 +125,25 @@ def FoldBranches : Pass<"cg-fold-branches"> {
   let dependentDialects = ["::espalier::cg::CGDialect"];
 }
 
+def BranchesToGradientScaling : Pass<"cg-branches-to-gradient-scaling", "::mlir::ModuleOp"> {
+  let summary = "Replace branches by one convolution that learns as they do";
+  let description = [{
+    A sum of convolutions of one image, each with a trainable filter and constant factors for its outputs, becomes one
+    convolution. Its filter is a parameter with the path of the largest branch; what it starts as, the sum of the branches'
+    filters, is computed by the graph `<graph><suffix>`, as in `cg-materialize-weights`. The parameter carries the matrix
+    G, the sum of the squared factors of the branches that have each tap, in the attribute `cg.gradient_scale`:
+    `cg-insert-gradient-scaling` multiplies its gradient by it. Trained by SGD, with momentum, Nesterov's or not, and weight
+    decay, the function goes through the same values as that of the branches (Detkov et al. 2023).
+
+    Only where that is true: a remark gives the reason for each sum that stays. Batch norms inside branches, factors that may
+    be trained, filters that are shared or computed, the image itself among the summands (weight decay would shrink it in
+    one filter), different groups, and taps that no branch has are such reasons. Clipping by the norm of all gradients is not the
+    same for both.
+  }];
+  let options = [Option<"suffix", "suffix", "std::string", "\".weights\"", "Added to a graph's name">];
+  let statistics = [Statistic<"numCollapsed", "num-collapsed", "Sums that became one convolution">];
+}
+
 def MaterializeWeights : Pass<"cg-materialize-weights", "::mlir::ModuleOp"> {
   let summary = "Make parameters of what is computed from parameters";
   let description = [{

@@ -116,6 +116,9 @@ public:
   /// A filter of `shape`, each element `number`.
   mlir::Value constant(llvm::ArrayRef<int64_t> shape, double number);
 
+  /// A vector of these numbers.
+  mlir::Value literal(llvm::ArrayRef<double> numbers);
+
   /// The filter, also of a map that holds none.
   mlir::Value getFilter(const ConvMap &map);
 

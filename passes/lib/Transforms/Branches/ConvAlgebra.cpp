@@ -28,6 +28,14 @@ Value ConvAlgebra::constant(ArrayRef<int64_t> shape, double number) {
   return make<ConstantOp>(type, DenseElementsAttr::get(type, builder.getFloatAttr(elementType, number)));
 }
 
+Value ConvAlgebra::literal(ArrayRef<double> numbers) {
+  auto type = RankedTensorType::get({static_cast<int64_t>(numbers.size())}, elementType);
+  SmallVector<Attribute> elements;
+  for (double number : numbers)
+    elements.push_back(builder.getFloatAttr(elementType, number));
+  return make<ConstantOp>(type, DenseElementsAttr::get(type, elements));
+}
+
 Value ConvAlgebra::getFilter(const ConvMap &map) { return map.filter ? map.filter : constant(map.filterShape(), 1.0); }
 
 FailureOr<Value> ConvAlgebra::asVector(Value value, int64_t channels) {

@@ -1,0 +1,172 @@
+//===- WeightExpressions.cpp - what is computed from parameters -----------===//
+
+#include "WeightExpressions.h"
+
+#include "espalier/Transforms/StepPasses.h"
+
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/SymbolTable.h"
+
+using namespace mlir;
+using namespace espalier::cg;
+
+WeightExpressions espalier::cg::findWeightExpressions(GraphOp graph) {
+  WeightExpressions expressions;
+  llvm::DenseSet<Value> weights, stored; // of them, what depends on parameters and states
+  for (Operation &op : graph.getBody().front()) {
+    bool isSource = isa<ParameterOp, StateOp>(op);
+    if (isSource || (isa<ShapeOpInterface>(op) &&
+                     llvm::all_of(op.getOperands(), [&](Value operand) { return weights.contains(operand); }))) {
+      weights.insert(op.result_begin(), op.result_end());
+      if (isSource || llvm::any_of(op.getOperands(), [&](Value operand) { return stored.contains(operand); }))
+        stored.insert(op.result_begin(), op.result_end());
+      continue;
+    }
+    for (Value operand : op.getOperands()) {
+      Value computed = operand;
+      while (auto reshape = computed.getDefiningOp<ReshapeOp>())
+        computed = reshape.getInput();
+      if (!stored.contains(computed))
+        continue;
+      if (auto parameter = computed.getDefiningOp<ParameterOp>())
+        expressions.keptPaths.insert(parameter.getPath());
+      else if (auto state = computed.getDefiningOp<StateOp>())
+        expressions.keptPaths.insert(state.getPath());
+      else if (isa<FloatType>(cast<RankedTensorType>(computed.getType()).getElementType()))
+        expressions.values.insert(computed);
+    }
+  }
+  return expressions;
+}
+
+/// The largest filter of an expression, or without one its largest parameter; the first of equals. Null where there
+/// is no parameter.
+static ParameterOp findMain(Value expression) {
+  llvm::SetVector<Operation *> below;
+  below.insert(expression.getDefiningOp());
+  ParameterOp main;
+  auto rank = [](ParameterOp parameter) {
+    RankedTensorType type = parameter.getType();
+    return std::pair(type.getRank() == 4, type.getNumElements());
+  };
+  for (size_t i = 0; i < below.size(); ++i) {
+    if (auto parameter = dyn_cast<ParameterOp>(below[i]))
+      if (!main || rank(parameter) > rank(main) || (rank(parameter) == rank(main) && parameter->isBeforeInBlock(main)))
+        main = parameter;
+    for (Value operand : below[i]->getOperands())
+      below.insert(operand.getDefiningOp());
+  }
+  return main;
+}
+
+/// The convolution to whose result `value` is added, as its bias.
+static Conv2dOp findBiasedConv(Value value) {
+  SmallVector<Value> pending{value};
+  while (!pending.empty()) {
+    Value current = pending.pop_back_val();
+    for (Operation *user : current.getUsers()) {
+      if (isa<ReshapeOp>(user))
+        pending.push_back(user->getResult(0));
+      else if (isa<AddOp>(user))
+        for (Value operand : user->getOperands())
+          if (auto conv = operand.getDefiningOp<Conv2dOp>())
+            return conv;
+    }
+  }
+  return {};
+}
+
+/// A filter keeps the path of the largest filter that went into it, and a bias stands beside its filter.
+static SmallVector<std::string> choosePaths(ArrayRef<Value> expressions, llvm::StringSet<> taken) {
+  SmallVector<std::string> paths(expressions.size());
+  llvm::DenseMap<Value, StringRef> pathOf;
+  auto claim = [&](size_t index, std::string path) {
+    while (!taken.insert(path).second)
+      path += ".folded";
+    paths[index] = path;
+    pathOf[expressions[index]] = paths[index];
+  };
+  for (auto [index, value] : llvm::enumerate(expressions))
+    if (cast<RankedTensorType>(value.getType()).getRank() == 4) {
+      ParameterOp main = findMain(value);
+      claim(index, main ? main.getPath().str() : "weight");
+    }
+  for (auto [index, value] : llvm::enumerate(expressions)) {
+    if (!paths[index].empty())
+      continue;
+    if (Conv2dOp conv = findBiasedConv(value)) {
+      StringRef filter = pathOf.lookup(conv.getFilter());
+      if (auto parameter = conv.getFilter().getDefiningOp<ParameterOp>())
+        filter = parameter.getPath();
+      if (!filter.empty()) {
+        auto [prefix, last] = filter.rsplit('.');
+        claim(index, last.empty() ? "bias" : (prefix + ".bias").str());
+        continue;
+      }
+    }
+    ParameterOp main = findMain(value);
+    claim(index, main ? main.getPath().str() : "value");
+  }
+  return paths;
+}
+
+/// The graph `name`, which takes nothing and gives the expressions, each result named by its path.
+static void buildWeights(GraphOp graph, StringRef name, ArrayRef<Value> expressions, ArrayRef<std::string> paths) {
+  OpBuilder builder(graph->getBlock(), std::next(graph->getIterator()));
+  auto type = builder.getFunctionType({}, TypeRange(ValueRange(expressions)));
+  auto weights = GraphOp::create(builder, graph.getLoc(), name, type);
+  llvm::SetVector<Operation *> needed;
+  for (Value value : expressions)
+    needed.insert(value.getDefiningOp());
+  for (size_t i = 0; i < needed.size(); ++i)
+    for (Value operand : needed[i]->getOperands())
+      needed.insert(operand.getDefiningOp());
+  builder.setInsertionPointToEnd(&weights.getBody().front());
+  IRMapping mapping;
+  for (Operation &op : graph.getBody().front())
+    if (needed.contains(&op))
+      builder.clone(op, mapping);
+  SmallVector<Value> results;
+  for (auto [index, value] : llvm::enumerate(expressions)) {
+    results.push_back(mapping.lookup(value));
+    weights.setResultAttr(index, GraphOp::getNameAttrName(), builder.getStringAttr(paths[index]));
+  }
+  ReturnOp::create(builder, graph.getLoc(), results);
+}
+
+static ParameterOp replace(Value value, StringRef path) {
+  OpBuilder builder(value.getDefiningOp());
+  ParameterOp main = findMain(value);
+  auto type = cast<RankedTensorType>(value.getType());
+  InitAttrInterface init = main && main.getType().getRank() == type.getRank() ? main.getInitAttr() : nullptr;
+  auto parameter = ParameterOp::create(builder, value.getLoc(), type, builder.getStringAttr(path), init);
+  if (main)
+    if (Attribute scope = main->getAttr(scopeAttrName))
+      parameter->setAttr(scopeAttrName, scope);
+  value.replaceAllUsesWith(parameter);
+  return parameter;
+}
+
+LogicalResult espalier::cg::materialize(GraphOp graph, const WeightExpressions &expressions, StringRef suffix,
+                                        function_ref<void(Value, ParameterOp)> made) {
+  if (expressions.values.empty())
+    return success();
+  std::string name = (graph.getSymName() + suffix).str();
+  if (Operation *other = SymbolTable::lookupSymbolIn(graph->getParentOp(), name)) {
+    InFlightDiagnostic diag = graph.emitOpError("cannot have its weights computed: the name '") << name << "' is taken";
+    diag.attachNote(other->getLoc()) << "by this";
+    return diag;
+  }
+  ArrayRef<Value> values = expressions.values.getArrayRef();
+  SmallVector<std::string> paths = choosePaths(values, expressions.keptPaths);
+  buildWeights(graph, name, values, paths);
+  for (auto [value, path] : llvm::zip_equal(values, paths)) {
+    ParameterOp parameter = replace(value, path);
+    if (made)
+      made(value, parameter);
+  }
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(graph.getBody().front())))
+    if (isOpTriviallyDead(&op))
+      op.erase();
+  return success();
+}

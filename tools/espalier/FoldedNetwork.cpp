@@ -8,7 +8,6 @@
 #include "espalier/Runtime/Core/Text.h"
 #include "espalier/Runtime/Train/Initializer.h"
 #include "espalier/Transforms/BranchPasses.h"
-#include "espalier/Transforms/StepPasses.h"
 
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
@@ -69,15 +68,13 @@ rt::Expected<rt::TensorMap> espalier::tools::drawWeights(cg::GraphOp graph, uint
 }
 
 /// The module of `graph` without other graphs that have weights, folded, with parameters for the expressions.
-static mlir::OwningOpRef<mlir::ModuleOp> fold(cg::GraphOp graph, bool inFloat64) {
+static mlir::OwningOpRef<mlir::ModuleOp> fold(cg::GraphOp graph) {
   mlir::OwningOpRef<mlir::ModuleOp> module = graph->getParentOfType<mlir::ModuleOp>().clone();
   for (cg::GraphOp other : llvm::make_early_inc_range(module->getOps<cg::GraphOp>()))
     if (other.getSymName() != graph.getSymName() &&
         llvm::any_of(other.getBody().front(), [](mlir::Operation &op) { return !storagePath(&op).empty(); }))
       other.erase();
   mlir::PassManager manager(graph.getContext());
-  if (inFloat64)
-    manager.addPass(cg::createConvertFloats());
   manager.addPass(cg::createFoldBranches());
   cg::MaterializeWeightsOptions options;
   options.suffix = weightsSuffix.str();
@@ -162,14 +159,13 @@ static std::map<std::string, std::vector<std::string>> findSources(cg::GraphOp w
 
 rt::Expected<FoldedNetwork> espalier::tools::foldNetwork(cg::GraphOp graph, const rt::TensorMap &weights) {
   FoldedNetwork result;
-  result.module = fold(graph, /*inFloat64=*/false);
-  mlir::OwningOpRef<mlir::ModuleOp> exact = fold(graph, /*inFloat64=*/true);
-  if (!result.module || !exact)
+  result.module = fold(graph);
+  if (!result.module)
     return reported();
 
   std::string weightsName = (graph.getSymName() + weightsSuffix).str();
   std::map<std::string, cg::ReferenceTensor> computed;
-  if (auto function = exact->lookupSymbol<cg::GraphOp>(weightsName)) {
+  if (auto function = result.module->lookupSymbol<cg::GraphOp>(weightsName)) {
     rt::Status status;
     auto storage = [&](mlir::Operation *op) -> mlir::FailureOr<cg::ReferenceTensor> {
       auto type = llvm::cast<mlir::RankedTensorType>(op->getResult(0).getType());
@@ -186,7 +182,7 @@ rt::Expected<FoldedNetwork> espalier::tools::foldNetwork(cg::GraphOp graph, cons
     for (auto [index, value] : llvm::enumerate(run->results))
       computed[function.getResultAttrOfType<mlir::StringAttr>(index, cg::GraphOp::getNameAttrName()).str()] =
           std::move(value);
-    result.module->lookupSymbol(weightsName)->erase();
+    function.erase();
   }
 
   for (mlir::Operation &op : result.module->lookupSymbol<cg::GraphOp>(graph.getSymName()).getBody().front()) {

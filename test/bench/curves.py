@@ -38,7 +38,7 @@ def read_cifar(folder, part):
 
 def class_count(folder):
     with open(os.path.join(folder, "classes.txt")) as file:
-        return len(file.read().split())
+        return len(file.read().splitlines())
 
 
 class Peer:

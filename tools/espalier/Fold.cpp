@@ -109,6 +109,8 @@ rt::Status Fold::run() {
   cg::GraphOp foldedGraph = folded->module->lookupSymbol<cg::GraphOp>(graph->getSymName());
   console.detail("folded in {:.0f} ms", 1e3 * seconds);
 
+  // Pricing binds the sizes, which stay open in what is written.
+  std::string module = print(*folded->module);
   std::string text;
   mlir::FailureOr<CostReport> cost = priceForward(*graph, *sizes, Precision::F32);
   mlir::FailureOr<CostReport> foldedCost = priceForward(foldedGraph, *sizes, Precision::F32);
@@ -117,7 +119,6 @@ rt::Status Fold::run() {
   const CostFigures &was = cost->getTotals(), &is = foldedCost->getTotals();
   text += fmt::format("MACs        {} -> {}\nparameters  {} -> {}\n", was.macs.str(), is.macs.str(), was.params.str(),
                       is.params.str());
-  std::string module = print(*folded->module);
   WeightsFile after;
   after.preprocessing = before->preprocessing;
   after.tensors = std::move(folded->weights);

@@ -109,5 +109,6 @@ rt::Expected<std::unique_ptr<llvm::MemoryBuffer>> espalier::tools::openModuleFil
   llvm::raw_string_ostream os(bytecode);
   if (failed(writeBytecodeToFile(**module, os)))
     return reported();
-  return llvm::MemoryBuffer::getMemBufferCopy(bytecode, path);
+  // Under the path itself, diagnostics would quote lines of the bytecode.
+  return llvm::MemoryBuffer::getMemBufferCopy(bytecode, "bytecode of " + path);
 }

@@ -188,9 +188,15 @@ def main():
             text = file.read()
         network = os.path.join(folder, "resnet20.esp")
         with open(network, "w") as file:
-            file.write(text.replace("f32[N, 10]", f"f32[N, {classes}]").replace("linear(10)", f"linear({classes})"))
-        os.symlink(os.path.join(ROOT, "examples", "zoo", "lib"), os.path.join(folder, "lib"))
-        difference, distances = first_step(options, network, train[0][:128], train[1][:128], scale)
+            file.write(text.replace("f32[N, 10]", f"f32[N, {classes}]"))
+        with open(os.path.join(ROOT, "examples", "zoo", "lib", "resnet.esp")) as file:
+            text = file.read()
+        os.mkdir(os.path.join(folder, "lib"))
+        with open(os.path.join(folder, "lib", "resnet.esp"), "w") as file:
+            file.write(text.replace("linear(10)", f"linear({classes})"))
+        # How many classes there are is read off the labels: one image is of the last one.
+        batch = [int(numpy.argmax(train[1] == classes - 1)), *range(127)]
+        difference, distances = first_step(options, network, train[0][batch], train[1][batch], scale)
         print(f"first step: the losses differ by {difference:.1e}; weights are as far from float64 as {distances[0]:.1e}", end="")
         print(f" of their norm, PyTorch's {distances[1]:.1e}", flush=True)
 

@@ -65,3 +65,28 @@ rt::Status espalier::tools::expandBranches(Network &network, cg::ExpandBranchesO
     console.detail("{}", refusal);
   return {};
 }
+
+static int64_t countConvolutions(mlir::ModuleOp module) {
+  int64_t count = 0;
+  module.walk([&](cg::Conv2dOp) { ++count; });
+  return count;
+}
+
+rt::Status espalier::tools::foldBranchesOnline(Network &network, cg::BranchNorms norms, const Console &console) {
+  int64_t before = countConvolutions(network.module());
+  cg::FoldBranchesOptions options;
+  options.online = true;
+  options.norms = norms;
+  mlir::PassManager manager(&network.context());
+  manager.addPass(cg::createFoldBranches(options));
+  if (failed(manager.run(network.module())))
+    return reported();
+  int64_t after = countConvolutions(network.module());
+  if (after == before)
+    return rt::invalidInput("none of the {} convolutions can be folded in training{}", before,
+                            norms == cg::BranchNorms::Keep
+                                ? ": branches that end in batch norms need branches.fold = \"norms-after\""
+                                : "");
+  console.note("{} convolutions folded into {} in each step", before, after);
+  return {};
+}

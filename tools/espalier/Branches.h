@@ -14,6 +14,10 @@ namespace espalier::tools {
 /// also why others did not. An error if none did.
 rt::Status expandBranches(Network &network, cg::ExpandBranchesOptions options, const Console &console);
 
+/// Runs `cg-fold-branches` for training on the module of a network, and says how many convolutions are left. An error
+/// if there was nothing to fold.
+rt::Status foldBranchesOnline(Network &network, cg::BranchNorms norms, const Console &console);
+
 } // namespace espalier::tools
 
 #endif // ESPALIER_TOOLS_ESPALIER_BRANCHES_H

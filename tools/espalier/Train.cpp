@@ -301,13 +301,18 @@ rt::Status Train::loadNetwork() {
   }
   if (rt::Status s = net.load(recipe.network, options); !s.ok())
     return s;
-  if (recipe.branchBlock.empty())
+  if (!recipe.branchBlock.empty()) {
+    cg::ExpandBranchesOptions expansion;
+    expansion.block = recipe.branchBlock;
+    expansion.initialize = recipe.branchStart == rt::BranchStart::Preserve ? cg::BranchInitialization::Preserve
+                                                                           : cg::BranchInitialization::Paper;
+    if (rt::Status s = expandBranches(net, std::move(expansion), console); !s.ok())
+      return s;
+  }
+  if (recipe.branchFolding == rt::BranchFolding::None)
     return {};
-  cg::ExpandBranchesOptions expansion;
-  expansion.block = recipe.branchBlock;
-  expansion.initialize = recipe.branchStart == rt::BranchStart::Preserve ? cg::BranchInitialization::Preserve
-                                                                         : cg::BranchInitialization::Paper;
-  return expandBranches(net, std::move(expansion), console);
+  bool movesNorms = recipe.branchFolding == rt::BranchFolding::NormsAfter;
+  return foldBranchesOnline(net, movesNorms ? cg::BranchNorms::After : cg::BranchNorms::Keep, console);
 }
 
 rt::Expected<SizeBindings> Train::bindSizes(cg::GraphOp graph, int64_t batch, const rt::ImageShape &image) const {
@@ -489,6 +494,13 @@ rt::Status Train::describeRun(const rt::RunIdentity &identity) {
     return s;
   if (rt::Status s = rt::writeFileAtomically(folder->file("cost.txt"), cost.table); !s.ok())
     return s;
+  // Where the recipe changes the network, the weights of the run are for this one.
+  if (!recipe.branchBlock.empty() || recipe.branchFolding != rt::BranchFolding::None) {
+    std::string network;
+    llvm::raw_string_ostream(network) << net.module() << "\n";
+    if (rt::Status s = rt::writeFileAtomically(folder->file("network.mlir"), network); !s.ok())
+      return s;
+  }
   return rt::writeFileAtomically(folder->file("run.json"), rt::toJson(identity));
 }
 

@@ -107,6 +107,10 @@ const std::vector<KeyRecord> &keys::keyRecords() {
          "FILE.esp:BLOCK; empty: none"},
         {"branches.start", Choice<BranchStart>{&Recipe::branchStart, {"paper", "preserve"}},
          "how their parameters start: as the block says, or so that the network computes what the plain one does"},
+        {"branches.fold", Choice<BranchFolding>{&Recipe::branchFolding, {"none", "online", "norms-after"}},
+         "what a step makes of branches, the network's own too: images to add up; one convolution with a computed "
+         "filter, "
+         "where that is exact; or that with one norm behind each sum in place of the branches' norms"},
         {"init_from", Path{&Recipe::initFrom}, "weights to start from (safetensors)"},
         {"skip_mismatched", Boolean{&Recipe::skipMismatched},
          "start from init_from even where tensors are missing, unexpected or of another shape; those keep their "

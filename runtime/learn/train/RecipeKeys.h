@@ -65,7 +65,7 @@ struct Groups {
   std::vector<ParameterGroup> Recipe::*field;
 };
 
-using KeyKind = std::variant<Number, Integer, Boolean, Choice<TrainingPrecision>, Choice<BranchStart>,
+using KeyKind = std::variant<Number, Integer, Boolean, Choice<TrainingPrecision>, Choice<BranchFolding>, Choice<BranchStart>,
                              Choice<Optimiser>, Choice<Schedule>, Choice<GradientScaling>, Choice<ScalingBlock>,
                              IntegerList, Matrix, Betas, PerChannel, Path, Text, Switch, Groups>;
 

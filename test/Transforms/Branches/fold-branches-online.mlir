@@ -88,7 +88,39 @@ cg.graph @moved(%x: tensor<1x8x9x9xf32>) -> tensor<1x8x9x9xf32> {
 
 // -----
 
-// A summand without a norm, which would be normalised with the others, keeps all as it is.
+// The shortcut of a residual network stays beside the branches, and so does a branch from another image.
+
+// AFTER-LABEL: cg.graph @residual(
+// AFTER-SAME:    %[[X:[a-z0-9]+]]: {{.+}}, %[[Z:[a-z0-9]+]]:
+// AFTER:         %[[SHORT:.+]] = cg.batch_norm %[[Z]],
+// AFTER:         %[[Y:.+]] = cg.conv2d %[[X]],
+// AFTER:         %[[BLOCK:.+]] = cg.batch_norm %[[Y]],
+// AFTER:         %[[SUM:.+]] = cg.add %[[X]], %[[BLOCK]]
+// AFTER:         cg.add %[[SUM]], %[[SHORT]]
+cg.graph @residual(%x: tensor<1x8x9x9xf32>, %z: tensor<1x8x9x9xf32>) -> tensor<1x8x9x9xf32> {
+  %w = cg.parameter "w" : tensor<8x8x3x3xf32>
+  %u = cg.parameter "u" : tensor<8x8x1x1xf32>
+  %s = cg.parameter "s" : tensor<8xf32>
+  %b = cg.parameter "b" : tensor<8xf32>
+  %m = cg.state "m" : tensor<8xf32>
+  %v = cg.state "v" : tensor<8xf32>
+  %0 = cg.conv2d %x, %w pads [1, 1, 1, 1] : tensor<1x8x9x9xf32>, tensor<8x8x3x3xf32>
+  %1 = cg.batch_norm %0, %s, %b, %m, %v {epsilon = 1.0e-05 : f64, momentum = 0.1 : f64}
+    : tensor<1x8x9x9xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>
+  %2 = cg.conv2d %x, %u : tensor<1x8x9x9xf32>, tensor<8x8x1x1xf32>
+  %3 = cg.batch_norm %2, %s, %b, %m, %v {epsilon = 1.0e-05 : f64, momentum = 0.1 : f64}
+    : tensor<1x8x9x9xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>
+  %4 = cg.batch_norm %z, %s, %b, %m, %v {epsilon = 1.0e-05 : f64, momentum = 0.1 : f64}
+    : tensor<1x8x9x9xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>
+  %5 = cg.add %1, %3 : tensor<1x8x9x9xf32>, tensor<1x8x9x9xf32>
+  %6 = cg.add %5, %x : tensor<1x8x9x9xf32>, tensor<1x8x9x9xf32>
+  %7 = cg.add %6, %4 : tensor<1x8x9x9xf32>, tensor<1x8x9x9xf32>
+  cg.return %7 : tensor<1x8x9x9xf32>
+}
+
+// -----
+
+// A single norm stays where it is.
 
 // AFTER-LABEL: cg.graph @without_norm(
 // AFTER:         %[[Y:.+]] = cg.batch_norm

@@ -109,8 +109,8 @@ def FoldBranches : Pass<"cg-fold-branches"> {
 
     In a graph that does not say whether it trains, batch norms count as those of inference, and dropout as the identity;
     with `online`, as those of training: then the expressions stay in the training step, and gradients flow through them to
-    the parameters of the branches. Branches that end in a norm each cannot be folded in training. With `norms=after`, one
-    norm comes behind their sum, that of the branch with the largest window; of all others, those between the
+    the parameters of the branches. Branches that end in a norm each cannot be folded in training. With `norms=after`, where
+    several of one image are added up, one norm comes behind their sum, that of the branch with the largest window; of all others, those between the
     convolutions of a branch included, the scales are left as trainable factors. That is another network, and the one
     that OREPA trains (Hu et al. 2022, arXiv:2204.00826).
   }];

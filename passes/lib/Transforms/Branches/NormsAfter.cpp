@@ -5,7 +5,7 @@
 #include "espalier/Transforms/ConvMap.h"
 #include "espalier/Transforms/StepPasses.h"
 
-#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/MapVector.h"
 
 using namespace mlir;
 using namespace espalier::cg;
@@ -55,35 +55,80 @@ private:
     return type.getDimSize(2) * type.getDimSize(3);
   }
 
+  static bool isBetween(Operation *op) {
+    return isa_and_present<Conv2dOp, AvgPool2dOp, PadOp, SliceOp, MulOp, AddOp, SubOp, BatchNormOp>(op);
+  }
+
+  /// The image that a branch comes from: back to where it forks, or where the branch is not affine.
+  static Value findSource(BatchNormOp norm) {
+    Value value = norm.getInput();
+    while (isBetween(value.getDefiningOp()) && value.hasOneUse() && !isSum(value.getDefiningOp()))
+      value = value.getDefiningOp()->getOperand(0);
+    return value;
+  }
+
   void move(AddOp root) {
     if (!isSum(root))
       return;
-    SmallVector<BatchNormOp> norms;
+    // A shortcut around the branches may be in the same sum: branches come from one image.
+    llvm::MapVector<Value, SmallVector<BatchNormOp>> bySource;
+    SmallVector<Value> summands;
     for (Value leaf : findSummands(root)) {
       auto norm = leaf.getDefiningOp<BatchNormOp>();
-      if (!norm || !norm->hasOneUse())
-        return;
-      norms.push_back(norm);
+      if (norm && norm->hasOneUse())
+        bySource[findSource(norm)].push_back(norm);
+      else
+        summands.push_back(leaf);
     }
+    if (llvm::none_of(bySource, [](const auto &group) { return group.second.size() > 1; }))
+      return;
+    builder.setInsertionPoint(root);
+    for (auto &[source, norms] : bySource)
+      summands.push_back(norms.size() > 1 ? addUpBefore(root, norms) : norms[0].getResult());
+    builder.setInsertionPoint(root);
+    Value sum = summands.front();
+    for (Value summand : ArrayRef(summands).drop_front())
+      sum = AddOp::create(builder, root.getLoc(), sum, summand);
+    root.getResult().replaceAllUsesWith(sum);
+    eraseSum(root);
+  }
+
+  /// One norm behind the sum of what `norms` have before them.
+  Value addUpBefore(AddOp root, ArrayRef<BatchNormOp> norms) {
     BatchNormOp main = norms[0];
     for (BatchNormOp norm : norms)
       if (windowBefore(norm) > windowBefore(main))
         main = norm;
-    builder.setInsertionPointAfter(root);
-    auto after = BatchNormOp::create(builder, main.getLoc(), root, main.getScale(), main.getShift(), main.getMean(),
+    Value sum;
+    for (BatchNormOp norm : norms) {
+      removeInside(norm.getInput());
+      Value input = norm == main ? norm.getInput() : scaleOf(norm);
+      builder.setInsertionPoint(root);
+      sum = sum ? AddOp::create(builder, root.getLoc(), sum, input).getResult() : input;
+    }
+    auto after = BatchNormOp::create(builder, main.getLoc(), sum, main.getScale(), main.getShift(), main.getMean(),
                                      main.getVariance(), main.getEpsilonAttr(), main.getMomentumAttr());
     if (Attribute scope = main->getAttr(scopeAttrName))
       after->setAttr(scopeAttrName, scope);
-    root.getResult().replaceAllUsesExcept(after.getResult(), after);
-    for (BatchNormOp norm : norms) {
-      removeInside(norm.getInput());
-      Value input = norm.getInput();
-      if (norm != main)
-        input = scaleOf(norm);
-      norm.getResult().replaceAllUsesWith(input);
-      norm.erase();
-    }
     ++moved;
+    return after;
+  }
+
+  /// Erases the additions of a sum that nothing reads any more, and the norms in front of it.
+  static void eraseSum(AddOp root) {
+    SmallVector<Operation *> pending{root};
+    while (!pending.empty()) {
+      Operation *op = pending.pop_back_val();
+      if (!op->use_empty() || !isa<AddOp, BatchNormOp>(op))
+        continue;
+      SmallVector<Value> operands(op->getOperands());
+      bool isNorm = isa<BatchNormOp>(op);
+      op->erase();
+      if (!isNorm)
+        for (Value operand : operands)
+          if (Operation *def = operand.getDefiningOp())
+            pending.push_back(def);
+    }
   }
 
   /// The input times the norm's scale.
@@ -97,7 +142,7 @@ private:
   /// Norms between the convolutions of a branch that ends in `value` become their scales, too.
   void removeInside(Value value) {
     while (Operation *op = value.getDefiningOp()) {
-      if (!op->hasOneUse() || !isa<Conv2dOp, AvgPool2dOp, PadOp, MulOp, AddOp, SubOp, BatchNormOp>(op))
+      if (!op->hasOneUse() || !isBetween(op) || isSum(op))
         return;
       Value before = op->getOperand(0);
       if (auto norm = dyn_cast<BatchNormOp>(op)) {

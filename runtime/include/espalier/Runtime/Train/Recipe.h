@@ -25,6 +25,9 @@ enum class TrainingPrecision { F32, BF16 };
 /// How the parameters of a network with branches start: as the block says, or so that it computes what the plain one
 /// does.
 enum class BranchStart { Paper, Preserve };
+/// What a training step makes of branches: images that are added up; one convolution whose filter is computed in every
+/// step, where that is exact; or that with the norms of a sum's branches replaced by one behind it.
+enum class BranchFolding { None, Online, NormsAfter };
 
 /// Where the matrices come from that multiply the gradients of filters.
 enum class GradientScaling { None, Fixed, MutualInformation };
@@ -122,6 +125,7 @@ struct Recipe {
   /// @{
   std::string branchBlock; ///< the key `block`; empty: none
   BranchStart branchStart = BranchStart::Paper;
+  BranchFolding branchFolding = BranchFolding::None; ///< the key `fold`
   /// @}
   std::string initFrom;
   bool skipMismatched = false;

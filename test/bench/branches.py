@@ -1,7 +1,7 @@
 """Times training steps with branches: as images that are added up, and folded in each step.
 
     python3 test/bench/branches.py [--build build/dev] [--net examples/zoo/cifar_resnet20.esp] [--batch 128]
-                                   [--threads 1,2] [--rounds 3]
+                                   [--threads 1,2] [--rounds 3] [--smoke]
 
 For each block: the plain network, the network with the block, and the network with the block folded online with one norm behind
 each sum (`branches.fold = "norms-after"`; `orepa` folds in its own file already). Medians of rounds that alternate; ratios to the
@@ -46,7 +46,11 @@ def main():
     parser.add_argument("--threads", type=lambda text: [int(n) for n in text.split(",")], default=[1, 2])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--smoke", action="store_true", help="the digits net, once")
     options = parser.parse_args()
+    if options.smoke:
+        options.net, options.batch, options.threads = "examples/quickstart/digits.esp", 32, [1]
+        options.rounds = options.runs = 1
 
     arch = os.path.splitext(os.path.basename(options.net))[0]
     flags = ["--arch", arch, "--train", "--batch", str(options.batch), "--runs", str(options.runs)]

@@ -65,9 +65,9 @@ struct Groups {
   std::vector<ParameterGroup> Recipe::*field;
 };
 
-using KeyKind = std::variant<Number, Integer, Boolean, Choice<TrainingPrecision>, Choice<BranchFolding>, Choice<BranchStart>,
-                             Choice<Optimiser>, Choice<Schedule>, Choice<GradientScaling>, Choice<ScalingBlock>,
-                             IntegerList, Matrix, Betas, PerChannel, Path, Text, Switch, Groups>;
+using KeyKind = std::variant<Number, Integer, Boolean, Choice<TrainingPrecision>, Choice<BranchFolding>,
+                             Choice<BranchStart>, Choice<Optimiser>, Choice<Schedule>, Choice<GradientScaling>,
+                             Choice<ScalingBlock>, IntegerList, Matrix, Betas, PerChannel, Path, Text, Switch, Groups>;
 
 struct KeyRecord {
   std::string name;

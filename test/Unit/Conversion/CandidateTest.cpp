@@ -44,6 +44,12 @@ public:
             convolution(kind, name, {2, 1, 256, 256, {3, 3}, {2, 2}, {1, 1}, {7, 5}, {1, 0, 1, 2}})};
   }
 
+  /// Dilated windows whose padding is wider than the result.
+  std::vector<std::string> drawWide(const std::string &kind, const std::string &name) {
+    return {convolution(kind, name, {1, 1, 3, 6, {1, 3}, {1, 1}, {1, 3}, {1, 5}, {0, 6, 0, 0}}),
+            convolution(kind, name, {2, 1, 16, 32, {3, 3}, {1, 1}, {9, 9}, {8, 8}, {9, 9, 9, 9}})};
+  }
+
 private:
   int64_t pick(int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(random); }
   int64_t pickOf(std::initializer_list<int64_t> values) { return *(values.begin() + pick(0, values.size() - 1)); }
@@ -252,6 +258,15 @@ TEST_P(CandidateTest, largeFiltersEqualTheReference) {
   uint64_t seed = 0;
   for (const std::string &text : ContractionSource(100, configuration.element).drawLarge(kind, "f"))
     check(text, seed++);
+}
+
+TEST_P(CandidateTest, widePaddingEqualsTheReference) {
+  auto [configuration, kind] = GetParam();
+  if (std::string(kind) == "matmul")
+    return;
+  for (uint64_t seed = 0; seed < 4; ++seed) // with and without a bias, a residual, a clamp
+    for (const std::string &text : ContractionSource(seed, configuration.element).drawWide(kind, "f"))
+      check(text, seed);
 }
 
 INSTANTIATE_TEST_SUITE_P(

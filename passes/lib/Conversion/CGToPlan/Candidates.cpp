@@ -41,6 +41,14 @@ bool hasWindowInPadding(Operation *op) {
   return false;
 }
 
+/// Is the left padding wider than the result, to which a residual is added? oneDNN 2.6 then adds it wrongly.
+bool hasResidualBesidePadding(const ContractionChain &chain) {
+  if (!chain.residual || isa<MatmulOp>(chain.contraction))
+    return false;
+  return getConvolutionWindow(chain.contraction).padBefore(1) >
+         getTensorType(chain.contraction->getResult(0)).getDimSize(3);
+}
+
 /// One call of oneDNN, which takes f32 and bf16 and sums in f32.
 class OneDNN final : public Candidate {
 public:
@@ -59,6 +67,8 @@ public:
         return "a tensor has no elements";
     if (!isa<MatmulOp>(op) && hasWindowInPadding(op))
       return "a window lies in padding alone, which the library gets wrong";
+    if (hasResidualBesidePadding(*chain))
+      return "the padding is wider than the result, to which the library adds wrongly";
     if (auto matmul = dyn_cast<MatmulOp>(op)) {
       int64_t rank = getTensorType(matmul.getLhs()).getRank();
       if (rank > 3 || getTensorType(matmul.getRhs()).getRank() != rank)

@@ -2,6 +2,9 @@
 
 #include "BranchRegion.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+#include <map>
 #include <numeric>
 
 using namespace mlir;
@@ -36,6 +39,7 @@ private:
   RegionNode drawSum(int64_t channels, int64_t features, std::array<Sliding, 2> sliding, int depth) {
     RegionNode node;
     node.kind = pick(0, 5) == 0 ? RegionNode::Difference : RegionNode::Sum;
+    node.isSwapped = flip();
     int64_t count = node.kind == RegionNode::Difference ? 2 : pick(2, 4);
     for (int64_t i = 0; i < count; ++i)
       node.children.push_back(draw(channels, features, sliding, depth - 1));
@@ -115,15 +119,34 @@ private:
       parts.push_back(drawPool(channels, features, sliding));
     }
     maybePointwise(features);
+    if (depth > 0 && pick(0, 4) == 0)
+      parts.push_back(drawFork(features));
+    maybePointwise(features);
+    return node;
+  }
+
+  /// A sum of a value that is inside the region with itself, or with what is made of it.
+  RegionNode drawFork(int64_t channels) {
+    RegionNode node;
+    node.kind = pick(0, 3) == 0 ? RegionNode::Difference : RegionNode::Sum;
+    node.isSwapped = flip();
+    for (int64_t i = 0, count = pick(2, 3); i < count; ++i)
+      node.children.push_back(i > 0 && flip() ? drawConv(channels, channels, {}, /*maxKernel=*/1)
+                              : i > 0         ? drawPointwise(channels)
+                                              : RegionNode());
+    if (node.kind == RegionNode::Sum && flip())
+      node.children.push_back(RegionNode());
     return node;
   }
 
   RegionNode drawPointwise(int64_t channels) {
     static constexpr RegionNode::Kind kinds[] = {
-        RegionNode::BatchNorm, RegionNode::BatchNorm, RegionNode::ScaleVector, RegionNode::ScaleNumber,
-        RegionNode::Divide,    RegionNode::Bias,      RegionNode::Negate};
+        RegionNode::BatchNorm,   RegionNode::BatchNorm,    RegionNode::ScaleVector,
+        RegionNode::ScaleNumber, RegionNode::Divide,       RegionNode::Bias,
+        RegionNode::Subtract,    RegionNode::SubtractFrom, RegionNode::Negate};
     RegionNode node;
     node.kind = kinds[pick(0, std::size(kinds) - 1)];
+    node.isSwapped = flip();
     node.features = channels;
     return node;
   }
@@ -189,6 +212,10 @@ RegionCase espalier::cg::test::drawRegion(std::mt19937_64 &random) {
   region.channels = drawer.pick(1, 6);
   region.size = {drawer.pick(5, 9), drawer.pick(5, 9)};
   region.isDynamic = drawer.flip();
+  region.isFunction = drawer.pick(0, 4) == 0;
+  region.sharesFilters = drawer.pick(0, 3) == 0;
+  if (drawer.pick(0, 2) == 0)
+    region.kept = drawer.pick(0, 9);
   std::array<Sliding, 2> sliding;
   for (int i : {0, 1}) {
     sliding[i].stride = drawer.pick(0, 2) == 0 ? 2 : 1;
@@ -218,24 +245,38 @@ public:
   RegionBuilder(MLIRContext &context, Type element)
       : builder(&context), loc(builder.getUnknownLoc()), element(element) {}
 
-  OwningOpRef<ModuleOp> build(const RegionCase &region, bool withOffset) {
+  OwningOpRef<ModuleOp> build(const RegionCase &region, RegionUse use) {
     OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
     builder.setInsertionPointToEnd(module->getBody());
     SmallVector<int64_t, 4> shape{region.batch, region.channels, region.size[0], region.size[1]};
     if (region.isDynamic)
       shape[0] = shape[2] = shape[3] = ShapedType::kDynamic;
-    auto graph =
-        GraphOp::create(builder, loc, "net", builder.getFunctionType({RankedTensorType::get(shape, element)}, {}));
-    builder.setInsertionPointToEnd(&graph.getBody().front());
-    Value image = graph.getArgument(0);
-    if (withOffset)
+    sharesFilters = region.sharesFilters;
+    FunctionType type = builder.getFunctionType({RankedTensorType::get(shape, element)}, {});
+    FunctionOpInterface function;
+    if (region.isFunction) {
+      function = func::FuncOp::create(builder, loc, "net", type);
+      cast<func::FuncOp>(function).addEntryBlock();
+    } else {
+      function = GraphOp::create(builder, loc, "net", type);
+    }
+    builder.setInsertionPointToEnd(&function.getFunctionBody().front());
+    Value image = function.getArgument(0);
+    if (use == RegionUse::Loss)
       image =
           AddOp::create(builder, loc, image, parameter("offset", {1, region.channels, region.size[0], region.size[1]}));
-    Value result = emit(region.root, image);
-    if (!result)
+    SmallVector<Value> results{emit(region.root, image)};
+    if (!results[0])
       return nullptr;
-    ReturnOp::create(builder, loc, result);
-    graph.setFunctionType(builder.getFunctionType(graph.getArgumentTypes(), {result.getType()}));
+    if (region.kept)
+      results.push_back(values[static_cast<size_t>(*region.kept) % values.size()]);
+    if (use == RegionUse::Loss)
+      results = {sumOfSquares(results)};
+    if (region.isFunction)
+      func::ReturnOp::create(builder, loc, results);
+    else
+      ReturnOp::create(builder, loc, results);
+    function.setType(builder.getFunctionType(function.getArgumentTypes(), TypeRange(ValueRange(results))));
     return module;
   }
 
@@ -243,6 +284,15 @@ private:
   Value parameter(const Twine &name, ArrayRef<int64_t> shape) {
     auto type = RankedTensorType::get(shape, element);
     return ParameterOp::create(builder, loc, type, builder.getStringAttr(name), nullptr);
+  }
+  Value sumOfSquares(ArrayRef<Value> images) {
+    Value sum;
+    for (Value image : images) {
+      Value squares = MulOp::create(builder, loc, image, image);
+      Value total = ReduceSumOp::create(builder, loc, squares, ArrayRef<int64_t>{0, 1, 2, 3}, /*keep_dims=*/false);
+      sum = sum ? AddOp::create(builder, loc, sum, total).getResult() : total;
+    }
+    return sum;
   }
   Value fresh(ArrayRef<int64_t> shape) { return parameter("p" + Twine(next++), shape); }
   Value vector(int64_t channels) { return fresh({channels, 1, 1}); }
@@ -276,6 +326,13 @@ private:
   }
 
   Value emit(const RegionNode &node, Value image) {
+    Value value = emitNode(node, image);
+    if (value)
+      values.push_back(value);
+    return value;
+  }
+
+  Value emitNode(const RegionNode &node, Value image) {
     auto array = [&](ArrayRef<int64_t> entries) { return builder.getDenseI64ArrayAttr(entries); };
     int64_t channels = channelsOf(image);
     switch (node.kind) {
@@ -284,7 +341,9 @@ private:
     case RegionNode::Conv: {
       if (!fitsWindow(node, image) || channels % node.groups != 0 || node.features % node.groups != 0)
         return {};
-      Value filter = fresh({node.features, channels / node.groups, node.kernel[0], node.kernel[1]});
+      std::array<int64_t, 4> shape{node.features, channels / node.groups, node.kernel[0], node.kernel[1]};
+      Value &shared = filters[shape];
+      Value filter = shared &&sharesFilters ? shared : shared = fresh(shape);
       return Conv2dOp::create(builder, loc, image, filter, array(node.strides), array(node.pads), array(node.dilations),
                               builder.getI64IntegerAttr(node.groups));
     }
@@ -303,13 +362,17 @@ private:
     case RegionNode::BatchNorm:
       return normalise(image, drawNorm(channels));
     case RegionNode::ScaleVector:
-      return MulOp::create(builder, loc, image, vector(channels));
+      return commute<MulOp>(image, vector(channels), node.isSwapped);
     case RegionNode::ScaleNumber:
-      return MulOp::create(builder, loc, fresh({}), image);
+      return commute<MulOp>(image, fresh({}), node.isSwapped);
     case RegionNode::Divide:
       return DivOp::create(builder, loc, image, vector(channels));
     case RegionNode::Bias:
-      return AddOp::create(builder, loc, vector(channels), image);
+      return commute<AddOp>(image, vector(channels), node.isSwapped);
+    case RegionNode::Subtract:
+      return SubOp::create(builder, loc, image, vector(channels));
+    case RegionNode::SubtractFrom:
+      return SubOp::create(builder, loc, vector(channels), image);
     case RegionNode::Negate:
       return NegOp::create(builder, loc, image);
     case RegionNode::PadBiased: {
@@ -336,7 +399,7 @@ private:
         if (!sum)
           sum = value;
         else if (node.kind == RegionNode::Sum)
-          sum = AddOp::create(builder, loc, sum, value);
+          sum = commute<AddOp>(sum, value, node.isSwapped);
         else
           sum = SubOp::create(builder, loc, sum, value);
       }
@@ -365,6 +428,9 @@ private:
     return {};
   }
 
+  template <typename OpT> Value commute(Value lhs, Value rhs, bool isSwapped) {
+    return OpT::create(builder, loc, isSwapped ? rhs : lhs, isSwapped ? lhs : rhs);
+  }
   Value pad(Value image, const std::array<int64_t, 4> &pads) {
     return PadOp::create(builder, loc, image, ArrayRef<int64_t>{0, 0, pads[0], pads[1]},
                          ArrayRef<int64_t>{0, 0, pads[2], pads[3]}, llvm::APFloat(0.0));
@@ -379,13 +445,16 @@ private:
   Location loc;
   Type element;
   int next = 0;
+  bool sharesFilters = false;
+  std::map<std::array<int64_t, 4>, Value> filters; // the last of each shape
+  std::vector<Value> values;                       // in order of creation
 };
 
 } // namespace
 
 OwningOpRef<ModuleOp> espalier::cg::test::buildRegion(MLIRContext &context, const RegionCase &region, Type element,
-                                                      bool withOffset) {
-  return RegionBuilder(context, element).build(region, withOffset);
+                                                      RegionUse use) {
+  return RegionBuilder(context, element).build(region, use);
 }
 
 //===----------------------------------------------------------------------===//
@@ -403,6 +472,15 @@ std::vector<RegionCase> espalier::cg::test::cutRegion(const RegionCase &region) 
     offer([](RegionCase &r) { r.batch = 1; });
   if (region.isDynamic)
     offer([](RegionCase &r) { r.isDynamic = false; });
+  if (region.isFunction)
+    offer([](RegionCase &r) { r.isFunction = false; });
+  if (region.sharesFilters)
+    offer([](RegionCase &r) { r.sharesFilters = false; });
+  if (region.kept) {
+    offer([](RegionCase &r) { r.kept.reset(); });
+    if (*region.kept > 0)
+      offer([](RegionCase &r) { --*r.kept; });
+  }
   for (int i : {0, 1})
     if (region.size[i] > 1)
       offer([i](RegionCase &r) { --r.size[i]; });

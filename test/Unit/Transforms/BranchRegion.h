@@ -33,6 +33,8 @@ struct RegionNode {
     ScaleNumber,
     Divide,
     Bias,
+    Subtract,     // a vector from the image
+    SubtractFrom, // the image from a vector
     Negate,
     PadBiased, // pad(y - b) + b behind a batch norm without any other bias
     Chain,     // one child after another
@@ -43,26 +45,37 @@ struct RegionNode {
   };
   Kind kind = Identity;
   int64_t features = 0, groups = 1;
+  bool isSwapped = false; // operands of what commutes in the less usual order
   std::array<int64_t, 2> kernel = {1, 1}, strides = {1, 1}, dilations = {1, 1};
   std::array<int64_t, 4> pads = {0, 0, 0, 0};
   std::vector<RegionNode> children;
 };
 
-/// A tree, the image it reads, and whether the extents of the image are known when the graph is compiled.
+/// A tree, the image it reads, and what is around it.
 struct RegionCase {
   RegionNode root;
   int64_t batch = 1, channels = 1;
   std::array<int64_t, 2> size = {5, 5};
-  bool isDynamic = false;
+  bool isDynamic = false;     // are the extents of the image unknown when the graph is compiled?
+  bool isFunction = false;    // a func.func instead of a graph
+  bool sharesFilters = false; // convolutions of equal shape have one filter
+  /// The value inside, in order of creation, that is a second result.
+  std::optional<int64_t> kept;
 };
 
 /// Draws a legal case.
 RegionCase drawRegion(std::mt19937_64 &random);
 
-/// The graph `@net` that computes the region, in `element`; null where the tree is no legal region any more, as a
-/// shrinker may make one. With `withOffset` the image is the argument plus the parameter "offset".
+/// What a region is built for.
+enum class RegionUse {
+  Value, // the result, and the value that is kept
+  Loss,  // of the argument plus the parameter "offset": the sum of the squares of both results
+};
+
+/// The graph or function `@net` that computes the region, in `element`; null where the tree is no legal region any
+/// more, as a shrinker may make one.
 mlir::OwningOpRef<mlir::ModuleOp> buildRegion(mlir::MLIRContext &context, const RegionCase &region, mlir::Type element,
-                                              bool withOffset);
+                                              RegionUse use = RegionUse::Value);
 
 /// Smaller cases, one cut each.
 std::vector<RegionCase> cutRegion(const RegionCase &region);

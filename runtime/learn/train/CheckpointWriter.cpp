@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <pthread.h>
+#include <system_error>
 
 using namespace espalier::rt;
 
@@ -12,11 +13,17 @@ CheckpointWriter::CheckpointWriter(RunFolder &folder, int64_t keep) : folder(fol
   sigset_t all, previous;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &previous);
-  thread = std::thread([this] { work(); });
+  try {
+    thread = std::thread([this] { work(); });
+  } catch (const std::system_error &) {
+    // No thread to be had: checkpoints are written between two steps.
+  }
   pthread_sigmask(SIG_SETMASK, &previous, nullptr);
 }
 
 CheckpointWriter::~CheckpointWriter() {
+  if (!thread.joinable())
+    return;
   {
     std::lock_guard<std::mutex> lock(mutex);
     ends = true;
@@ -32,6 +39,8 @@ Status CheckpointWriter::wait() {
 }
 
 Status CheckpointWriter::write(Checkpoint checkpoint, bool isBest) {
+  if (!thread.joinable())
+    return store(checkpoint, isBest);
   Status previous = wait();
   {
     std::lock_guard<std::mutex> lock(mutex);
@@ -42,6 +51,16 @@ Status CheckpointWriter::write(Checkpoint checkpoint, bool isBest) {
   return previous;
 }
 
+Status CheckpointWriter::store(const Checkpoint &checkpoint, bool isBest) {
+  if (Status s = writeCheckpoint(folder.checkpointPath(checkpoint.position.step), checkpoint); !s.ok())
+    return s;
+  if (isBest)
+    if (Status s = writeCheckpoint(folder.bestPath(), checkpoint); !s.ok())
+      return s;
+  // Only a checkpoint that is safely on the disk makes older ones superfluous.
+  return folder.prune(keep);
+}
+
 void CheckpointWriter::work() {
   std::unique_lock<std::mutex> lock(mutex);
   for (;;) {
@@ -49,12 +68,7 @@ void CheckpointWriter::work() {
     if (!job)
       return;
     lock.unlock();
-    Status status = writeCheckpoint(folder.checkpointPath(job->position.step), *job);
-    if (status.ok() && jobIsBest)
-      status = writeCheckpoint(folder.bestPath(), *job);
-    // Only a checkpoint that is safely on the disk makes older ones superfluous.
-    if (status.ok())
-      status = folder.prune(keep);
+    Status status = store(*job, jobIsBest);
     lock.lock();
     outcome = std::move(status);
     job.reset();

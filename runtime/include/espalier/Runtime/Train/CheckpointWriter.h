@@ -12,7 +12,7 @@
 namespace espalier::rt {
 
 /// A thread that writes checkpoints to a run's folder. One is written at a time, and at most one copy is in memory: a
-/// second one waits until the first is on the disk.
+/// second one waits until the first is on the disk. Where no thread can be started, `write` itself writes.
 class CheckpointWriter {
 public:
   /// `keep` checkpoints are left in the folder after each write. The folder must outlive the writer.
@@ -30,6 +30,7 @@ public:
 
 private:
   void work();
+  Status store(const Checkpoint &checkpoint, bool isBest);
 
   RunFolder &folder;
   int64_t keep;

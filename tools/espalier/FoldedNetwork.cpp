@@ -4,7 +4,8 @@
 
 #include "../common/Compile.h"
 
-#include "espalier/Analysis/ReferenceEvaluator.h"
+#include "espalier/Analysis/WeightEvaluator.h"
+#include "espalier/Runtime/Core/Finite.h"
 #include "espalier/Runtime/Core/Text.h"
 #include "espalier/Runtime/Train/Initializer.h"
 #include "espalier/Transforms/BranchPasses.h"
@@ -92,9 +93,17 @@ static std::string describeElement(const std::vector<int64_t> &shape, int64_t of
   return fmt::format("[{}]", fmt::join(position, ", "));
 }
 
-/// A weight of the file as float64.
-static rt::Expected<cg::ReferenceTensor> toReference(const rt::TensorMap &weights, const std::string &path,
-                                                     mlir::RankedTensorType type) {
+/// Where the first number is that is not finite.
+template <typename T> static std::optional<int64_t> findNotFinite(rt::Span<const T> elements) {
+  for (auto [offset, value] : llvm::enumerate(elements))
+    if (!std::isfinite(value))
+      return static_cast<int64_t>(offset);
+  return std::nullopt;
+}
+
+/// The weight at `path`, whose numbers are finite.
+static rt::Expected<const rt::HostTensor *> findWeight(const rt::TensorMap &weights, const std::string &path,
+                                                       mlir::RankedTensorType type) {
   auto found = weights.find(path);
   if (found == weights.end())
     return rt::invalidInput("the weights have no tensor {}, which the network needs", rt::quote(path));
@@ -104,37 +113,34 @@ static rt::Expected<cg::ReferenceTensor> toReference(const rt::TensorMap &weight
     return rt::invalidInput("tensor {} is {}, but the network needs {}", rt::quote(path),
                             rt::formatType(tensor.dtype(), tensor.shape()),
                             rt::formatType(rt::DType::F32, type.getShape().vec()));
-  cg::ReferenceTensor result(type);
-  if (tensor.dtype() == rt::DType::F32)
-    llvm::copy(tensor.elements<float>(), result.data.begin());
-  else
-    llvm::copy(tensor.elements<double>(), result.data.begin());
-  for (auto [offset, value] : llvm::enumerate(result.data))
-    if (!std::isfinite(value))
-      return rt::invalidInput("tensor {} is {} at {}: weights that are not finite cannot be folded", rt::quote(path),
-                              value, describeElement(tensor.shape(), static_cast<int64_t>(offset)));
-  return result;
+  if (rt::allFinite(tensor.dtype(), tensor.bytes()))
+    return &tensor;
+  bool isSingle = tensor.dtype() == rt::DType::F32;
+  int64_t offset = *(isSingle ? findNotFinite(tensor.elements<float>()) : findNotFinite(tensor.elements<double>()));
+  double value = isSingle ? tensor.elements<float>()[offset] : tensor.elements<double>()[offset];
+  return rt::invalidInput("tensor {} is {} at {}: weights that are not finite cannot be folded", rt::quote(path), value,
+                          describeElement(tensor.shape(), offset));
 }
 
 /// A folded weight in the type that the network has it in.
-static rt::Expected<rt::HostTensor> toTensor(const cg::ReferenceTensor &value, rt::DType dtype,
-                                             const std::string &path) {
-  rt::Expected<rt::HostTensor> tensor = rt::HostTensor::create(dtype, value.shape().vec());
+static rt::Expected<rt::HostTensor> toTensor(llvm::ArrayRef<double> numbers, llvm::ArrayRef<int64_t> shape,
+                                             rt::DType dtype, const std::string &path) {
+  rt::Expected<rt::HostTensor> tensor = rt::HostTensor::create(dtype, shape.vec());
   if (!tensor)
     return tensor;
-  for (auto [offset, number] : llvm::enumerate(value.data)) {
-    double stored = number;
-    if (dtype == rt::DType::F32)
-      stored = tensor->elements<float>()[offset] = static_cast<float>(number);
-    else
-      tensor->elements<double>()[offset] = number;
-    if (!std::isfinite(stored))
-      return rt::invalidInput("the folded weight {} would be {} at {}; a batch norm without variance and epsilon, or "
-                              "weights that are too large for {}?",
-                              rt::quote(path), number, describeElement(tensor->shape(), static_cast<int64_t>(offset)),
-                              rt::name(dtype));
-  }
-  return tensor;
+  if (dtype == rt::DType::F32)
+    llvm::transform(numbers, tensor->elements<float>().begin(), [](double x) { return static_cast<float>(x); });
+  else
+    llvm::copy(numbers, tensor->elements<double>().begin());
+  if (rt::allFinite(dtype, tensor->bytes()))
+    return tensor;
+  const rt::HostTensor &stored = *tensor;
+  int64_t offset =
+      *(dtype == rt::DType::F32 ? findNotFinite(stored.elements<float>()) : findNotFinite(stored.elements<double>()));
+  return rt::invalidInput("the folded weight {} would be {} at {}; a batch norm without variance and epsilon, or "
+                          "weights that are too large for {}?",
+                          rt::quote(path), numbers[static_cast<size_t>(offset)],
+                          describeElement(tensor->shape(), offset), rt::name(dtype));
 }
 
 /// Paths of the parameters and states below each result of the graph of weights.
@@ -157,6 +163,52 @@ static std::map<std::string, std::vector<std::string>> findSources(cg::GraphOp w
   return sources;
 }
 
+/// Adds the results of the graph of weights to `computed`.
+static rt::Status computeWeights(cg::GraphOp function, const rt::TensorMap &weights, rt::TensorMap &computed) {
+  rt::Status status;
+  auto read = [&](mlir::Operation *op, llvm::MutableArrayRef<double> elements) -> mlir::LogicalResult {
+    auto type = llvm::cast<mlir::RankedTensorType>(op->getResult(0).getType());
+    rt::Expected<const rt::HostTensor *> tensor = findWeight(weights, storagePath(op), type);
+    if (!tensor) {
+      status = tensor.takeStatus();
+      return mlir::failure();
+    }
+    if ((*tensor)->dtype() == rt::DType::F32)
+      llvm::copy((*tensor)->elements<float>(), elements.begin());
+    else
+      llvm::copy((*tensor)->elements<double>(), elements.begin());
+    return mlir::success();
+  };
+  auto write = [&](unsigned index, llvm::ArrayRef<double> elements) -> mlir::LogicalResult {
+    std::string path = function.getResultAttrOfType<mlir::StringAttr>(index, cg::GraphOp::getNameAttrName()).str();
+    auto type = llvm::cast<mlir::RankedTensorType>(function.getResultTypes()[index]);
+    rt::Expected<rt::DType> dtype = dtypeOf(type, path);
+    rt::Expected<rt::HostTensor> tensor =
+        dtype ? toTensor(elements, type.getShape(), *dtype, path) : rt::Expected<rt::HostTensor>(dtype.takeStatus());
+    if (!tensor) {
+      status = tensor.takeStatus();
+      return mlir::failure();
+    }
+    computed.insert_or_assign(path, std::move(*tensor));
+    return mlir::success();
+  };
+  if (failed(cg::evaluateWeights(function, read, write)))
+    return status.ok() ? reported() : std::move(status);
+  return {};
+}
+
+/// A weight that stays, in the type that the network has it in.
+static rt::Expected<rt::HostTensor> convert(const rt::HostTensor &tensor, rt::DType dtype, const std::string &path) {
+  if (tensor.dtype() == dtype)
+    return tensor.clone();
+  std::vector<double> numbers(static_cast<size_t>(tensor.numElements()));
+  if (tensor.dtype() == rt::DType::F32)
+    llvm::copy(tensor.elements<float>(), numbers.begin());
+  else
+    llvm::copy(tensor.elements<double>(), numbers.begin());
+  return toTensor(numbers, tensor.shape(), dtype, path);
+}
+
 rt::Expected<FoldedNetwork> espalier::tools::foldNetwork(cg::GraphOp graph, const rt::TensorMap &weights) {
   FoldedNetwork result;
   result.module = fold(graph);
@@ -164,44 +216,28 @@ rt::Expected<FoldedNetwork> espalier::tools::foldNetwork(cg::GraphOp graph, cons
     return reported();
 
   std::string weightsName = (graph.getSymName() + weightsSuffix).str();
-  std::map<std::string, cg::ReferenceTensor> computed;
   if (auto function = result.module->lookupSymbol<cg::GraphOp>(weightsName)) {
-    rt::Status status;
-    auto storage = [&](mlir::Operation *op) -> mlir::FailureOr<cg::ReferenceTensor> {
-      auto type = llvm::cast<mlir::RankedTensorType>(op->getResult(0).getType());
-      rt::Expected<cg::ReferenceTensor> tensor = toReference(weights, storagePath(op), type);
-      if (tensor)
-        return std::move(*tensor);
-      status = tensor.takeStatus();
-      return mlir::failure();
-    };
-    mlir::FailureOr<cg::ReferenceRun> run = cg::evaluateReference(function, {}, storage);
-    if (failed(run))
-      return status.ok() ? reported() : std::move(status);
+    if (rt::Status s = computeWeights(function, weights, result.weights); !s.ok())
+      return s;
     result.sources = findSources(function);
-    for (auto [index, value] : llvm::enumerate(run->results))
-      computed[function.getResultAttrOfType<mlir::StringAttr>(index, cg::GraphOp::getNameAttrName()).str()] =
-          std::move(value);
     function.erase();
   }
 
   for (mlir::Operation &op : result.module->lookupSymbol<cg::GraphOp>(graph.getSymName()).getBody().front()) {
     std::string path = storagePath(&op);
-    if (path.empty())
+    if (path.empty() || result.weights.count(path))
       continue;
     auto type = llvm::cast<mlir::RankedTensorType>(op.getResult(0).getType());
     rt::Expected<rt::DType> dtype = dtypeOf(type, path);
     if (!dtype)
       return dtype.takeStatus();
-    auto found = computed.find(path);
-    rt::Expected<cg::ReferenceTensor> value =
-        found != computed.end() ? found->second : toReference(weights, path, type);
-    if (!value)
-      return value.takeStatus();
-    rt::Expected<rt::HostTensor> tensor = toTensor(*value, *dtype, path);
+    rt::Expected<const rt::HostTensor *> kept = findWeight(weights, path, type);
+    if (!kept)
+      return kept.takeStatus();
+    rt::Expected<rt::HostTensor> tensor = convert(**kept, *dtype, path);
     if (!tensor)
       return tensor.takeStatus();
-    result.weights.insert_or_assign(path, std::move(*tensor));
+    result.weights.emplace(path, std::move(*tensor));
   }
   return result;
 }

@@ -9,7 +9,7 @@
 #include "BranchRegion.h"
 
 #include "espalier/Analysis/CostAnalysis.h"
-#include "espalier/Analysis/ReferenceEvaluator.h"
+#include "espalier/Analysis/WeightEvaluator.h"
 #include "espalier/Pipelines/InitAll.h"
 #include "espalier/Transforms/BranchPasses.h"
 #include "espalier/Transforms/StepPasses.h"
@@ -252,6 +252,45 @@ protected:
     return results;
   }
 
+  /// The weights of the folded region, by both evaluators.
+  Failure checkWeights(const RegionCase &drawn) {
+    ScopedDiagnosticHandler handler(&context, [](Diagnostic &) { return success(); });
+    RegionCase region = drawn;
+    region.isFunction = false;
+    OwningOpRef<ModuleOp> module = buildRegion(context, region, Float64Type::get(&context));
+    OwningOpRef<ModuleOp> folded = module ? fold(*module) : nullptr;
+    if (!folded || !run(*folded, [](PassManager &manager) { manager.addPass(createMaterializeWeights()); }))
+      return std::nullopt;
+    auto weights = folded->lookupSymbol<GraphOp>("net.weights");
+    if (!weights)
+      return std::nullopt;
+    ++numRegions;
+    ++numFolded;
+    auto path = [](Operation *op) {
+      return isa<ParameterOp>(op) ? cast<ParameterOp>(op).getPath() : cast<StateOp>(op).getPath();
+    };
+    auto typeOf = [](Operation *op) { return cast<RankedTensorType>(op->getResult(0).getType()); };
+    FailureOr<ReferenceRun> expected = evaluateReference(
+        weights, {}, [&](Operation *op) -> FailureOr<ReferenceTensor> { return drawStored(path(op), typeOf(op)); });
+    std::vector<std::vector<double>> actual(weights.getNumResults());
+    LogicalResult evaluated = evaluateWeights(
+        weights,
+        [&](Operation *op, MutableArrayRef<double> elements) {
+          llvm::copy(drawStored(path(op), typeOf(op)).data, elements.begin());
+          return success();
+        },
+        [&](unsigned index, ArrayRef<double> elements) {
+          actual[index] = elements.vec();
+          return success();
+        });
+    if (failed(expected) || failed(evaluated))
+      return "the weights cannot be evaluated:\n" + print(*folded);
+    for (auto [value, numbers] : llvm::zip_equal(expected->results, actual))
+      if (numbers.size() != value.data.size() || !(distance(numbers, value.data) <= 1e-13))
+        return "the weights differ:\n" + print(*folded);
+    return std::nullopt;
+  }
+
   using Check = Failure (FoldBranchesTest::*)(const RegionCase &);
 
   /// The smallest case found that fails too.
@@ -286,6 +325,7 @@ protected:
   void checkValues(uint64_t seed, int count) { checkRegions(&FoldBranchesTest::check, seed, count); }
   void checkGradients(uint64_t seed, int count) { checkRegions(&FoldBranchesTest::checkGradient, seed, count); }
 
+  void compareWeights(uint64_t seed, int count) { checkRegions(&FoldBranchesTest::checkWeights, seed, count); }
   void checkFloat32(uint64_t seed, int count) { checkRegions(&FoldBranchesTest::checkCompiled, seed, count); }
 
   MLIRContext context;
@@ -298,6 +338,8 @@ TEST_F(FoldBranchesTest, computesTheSame2) { checkValues(2, 2500); }
 TEST_F(FoldBranchesTest, computesTheSame3) { checkValues(3, 2500); }
 
 TEST_F(FoldBranchesTest, hasTheSameGradient) { checkGradients(4, 1500); }
+
+TEST_F(FoldBranchesTest, hasWeightsOfTheReference) { compareWeights(6, 2000); }
 
 TEST_F(FoldBranchesTest, computesTheSameInFloat32) { checkFloat32(5, 100); }
 

@@ -1,0 +1,459 @@
+//===- WeightEvaluator.cpp - weights computed from weights ----------------===//
+
+#include "espalier/Analysis/WeightEvaluator.h"
+
+#include "MatrixProduct.h"
+
+#include "espalier/Dialect/CG/IR/Window.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/Parallel.h"
+
+#include <cmath>
+#include <map>
+#include <numeric>
+
+using namespace mlir;
+using namespace espalier;
+using namespace espalier::cg;
+
+/// Calls `work` with parts of [0, count), on all processors where that is much: `cost` is the work of one.
+template <typename Work> static void forParts(int64_t count, int64_t cost, Work work) {
+  constexpr int64_t costOfPart = 1 << 16;
+  int64_t step = std::max<int64_t>(1, costOfPart / std::max<int64_t>(1, cost));
+  if (count <= step)
+    return work(int64_t(0), count);
+  llvm::parallelFor(0, static_cast<size_t>((count + step - 1) / step), [&](size_t part) {
+    int64_t begin = static_cast<int64_t>(part) * step;
+    work(begin, std::min(count, begin + step));
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Elementwise arithmetic
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// One loop of a nest over a result, row-major, and how far two operands go on in it.
+struct Axis {
+  int64_t extent, lhs, rhs;
+};
+
+} // namespace
+
+/// The loops over `result` with operands that broadcast to it: as few as there can be, and at least one.
+static SmallVector<Axis> findAxes(ArrayRef<int64_t> result, ArrayRef<int64_t> lhs, ArrayRef<int64_t> rhs) {
+  SmallVector<Axis> axes; // innermost first
+  int64_t lhsStride = 1, rhsStride = 1;
+  auto next = [](ArrayRef<int64_t> &shape, int64_t &stride) {
+    int64_t extent = shape.empty() ? 1 : shape.back(), step = extent == 1 ? 0 : stride;
+    shape = shape.drop_back(shape.empty() ? 0 : 1);
+    stride *= extent;
+    return step;
+  };
+  for (int64_t extent : llvm::reverse(result)) {
+    Axis axis{extent, next(lhs, lhsStride), next(rhs, rhsStride)};
+    if (extent == 1)
+      continue;
+    if (!axes.empty() && axis.lhs == axes.back().lhs * axes.back().extent &&
+        axis.rhs == axes.back().rhs * axes.back().extent)
+      axes.back().extent *= extent;
+    else
+      axes.push_back(axis);
+  }
+  if (axes.empty())
+    axes.push_back({1, 0, 0});
+  std::reverse(axes.begin(), axes.end());
+  return axes;
+}
+
+/// `result` may be one of the operands. Along the last axis operands go on by 1 or 0.
+template <typename Combine>
+static void combine(ArrayRef<Axis> axes, double *result, const double *lhs, const double *rhs, Combine combine) {
+  auto row = [&](double *out, const double *a, const double *b, int64_t count) {
+    const Axis &axis = axes.back();
+    if (axis.lhs && axis.rhs)
+      for (int64_t i = 0; i < count; ++i)
+        out[i] = combine(a[i], b[i]);
+    else if (axis.lhs)
+      for (int64_t i = 0; i < count; ++i)
+        out[i] = combine(a[i], *b);
+    else if (axis.rhs)
+      for (int64_t i = 0; i < count; ++i)
+        out[i] = combine(*a, b[i]);
+    else
+      std::fill_n(out, count, combine(*a, *b));
+  };
+  int64_t extent = axes.back().extent, rows = 1;
+  for (const Axis &axis : axes.drop_back())
+    rows *= axis.extent;
+  if (rows == 1)
+    return forParts(extent, 1, [&](int64_t begin, int64_t end) {
+      row(result + begin, lhs + begin * axes[0].lhs, rhs + begin * axes[0].rhs, end - begin);
+    });
+  forParts(rows, extent, [&](int64_t begin, int64_t end) {
+    for (int64_t index = begin; index < end; ++index) {
+      int64_t left = index, lhsOffset = 0, rhsOffset = 0;
+      for (const Axis &axis : llvm::reverse(axes.drop_back())) {
+        lhsOffset += left % axis.extent * axis.lhs;
+        rhsOffset += left % axis.extent * axis.rhs;
+        left /= axis.extent;
+      }
+      row(result + index * extent, lhs + lhsOffset, rhs + rhsOffset, extent);
+    }
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Filters composed
+//===----------------------------------------------------------------------===//
+
+/// Adds to `result`, zeros, as `Conv2dInputGradientOp` says.
+static void composeFilters(WindowAttrs window, const ReferenceTensor &outer, const ReferenceTensor &inner,
+                           ReferenceTensor &result) {
+  int64_t batch = result.shape()[0], height = result.shape()[2], width = result.shape()[3];
+  int64_t middle = outer.shape()[1], outerHeight = outer.shape()[2], outerWidth = outer.shape()[3];
+  int64_t channels = inner.shape()[1], kernelHeight = inner.shape()[2], kernelWidth = inner.shape()[3];
+  int64_t groupMiddle = middle / window.groups;
+  auto multiples = [](int64_t count, int64_t step) {
+    SmallVector<int64_t, 0> entries(static_cast<size_t>(count));
+    for (auto [i, entry] : llvm::enumerate(entries))
+      entry = static_cast<int64_t>(i) * step;
+    return entries;
+  };
+  SmallVector<int64_t, 0> resultColumns = multiples(channels, height * width);
+  SmallVector<int64_t, 0> outerColumns = multiples(groupMiddle, outerHeight * outerWidth);
+  SmallVector<int64_t, 0> innerRows = multiples(groupMiddle, channels * kernelHeight * kernelWidth);
+  SmallVector<int64_t, 0> innerColumns = multiples(channels, kernelHeight * kernelWidth);
+  for (int64_t tap = 0; tap < kernelHeight * kernelWidth; ++tap) {
+    // Where the positions of this tap are: in an image of the outer filter, and of the result.
+    SmallVector<std::pair<int64_t, int64_t>, 0> positions;
+    for (int64_t row = 0; row < outerHeight; ++row)
+      for (int64_t column = 0; column < outerWidth; ++column) {
+        int64_t y = row * window.strides[0] - window.pads[0] + tap / kernelWidth * window.dilations[0];
+        int64_t x = column * window.strides[1] - window.pads[1] + tap % kernelWidth * window.dilations[1];
+        if (y >= 0 && y < height && x >= 0 && x < width)
+          positions.push_back({row * outerWidth + column, y * width + x});
+      }
+    auto rowsOf = [&](int64_t first, int64_t count) {
+      std::pair<SmallVector<int64_t, 0>, SmallVector<int64_t, 0>> rows; // of the outer filter, of the result
+      for (int64_t image = first; image < first + count; ++image)
+        for (auto [from, to] : positions) {
+          rows.first.push_back(image * middle * outerHeight * outerWidth + from);
+          rows.second.push_back(image * channels * window.groups * height * width + to);
+        }
+      return rows;
+    };
+    auto compose = [&](int64_t group, bool isLarge, ArrayRef<int64_t> outerRows, ArrayRef<int64_t> resultRows) {
+      const double *lhs = outer.data.data() + group * groupMiddle * outerHeight * outerWidth;
+      const double *rhs = inner.data.data() + group * groupMiddle * channels * kernelHeight * kernelWidth + tap;
+      double *sums = result.data.data() + group * channels * height * width;
+      if (isLarge)
+        return multiplyAdd({sums, resultRows, resultColumns}, {lhs, outerRows, outerColumns},
+                           {rhs, innerRows, innerColumns});
+      for (auto [inRow, outRow] : llvm::zip_equal(outerRows, resultRows))
+        for (auto [inColumn, inRowOfRhs] : llvm::zip_equal(outerColumns, innerRows)) {
+          double factor = lhs[inRow + inColumn];
+          for (int64_t channel = 0; channel < channels; ++channel)
+            sums[outRow + channel * height * width] += factor * rhs[inRowOfRhs + channel * kernelHeight * kernelWidth];
+        }
+    };
+    // Packing pays where each element is used often.
+    constexpr int64_t usedOften = 16;
+    bool isLarge = groupMiddle >= usedOften && channels >= usedOften;
+    auto rows = rowsOf(0, batch);
+    if (isLarge)
+      for (int64_t group = 0; group < window.groups; ++group)
+        compose(group, true, rows.first, rows.second);
+    else
+      forParts(window.groups, batch * static_cast<int64_t>(positions.size()) * groupMiddle * channels,
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t group = begin; group < end; ++group)
+                   compose(group, false, rows.first, rows.second);
+               });
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Data movement and sums
+//===----------------------------------------------------------------------===//
+
+static void padZeros(const ReferenceTensor &input, ArrayRef<int64_t> low, double value, ReferenceTensor &result) {
+  std::fill(result.data.begin(), result.data.end(), value);
+  int64_t extent = input.shape().back(), rows = extent == 0 ? 0 : input.size() / extent;
+  forParts(rows, extent, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      int64_t left = row, stride = result.shape().back(), offset = low.back();
+      for (int64_t axis = input.rank() - 2; axis >= 0; --axis) {
+        offset += (left % input.shape()[axis] + low[axis]) * stride;
+        left /= input.shape()[axis];
+        stride *= result.shape()[axis];
+      }
+      std::copy_n(input.data.data() + row * extent, extent, result.data.data() + offset);
+    }
+  });
+}
+
+/// Sums over the last `result.size()`th parts.
+static void sumParts(const ReferenceTensor &input, ReferenceTensor &result) {
+  int64_t count = result.size() == 0 ? 0 : input.size() / result.size();
+  forParts(result.size(), count, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      result.data[i] = std::accumulate(input.data.data() + i * count, input.data.data() + (i + 1) * count, 0.0);
+  });
+}
+
+/// Does a transposition leave all elements where they are?
+static bool isReshape(TransposeOp op) {
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(op.getInput().getType()).getShape();
+  int64_t last = -1;
+  for (int64_t axis : op.getPermutation())
+    if (shape[axis] != 1)
+      if (std::exchange(last, axis) > axis)
+        return false;
+  return true;
+}
+
+//===----------------------------------------------------------------------===//
+// The walk
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+class WeightEvaluator {
+public:
+  WeightEvaluator(WeightReader read, WeightWriter write, ReferenceLimits limits)
+      : read(read), write(write), limits(limits) {}
+
+  LogicalResult run(Block &block);
+
+private:
+  struct Slot {
+    ReferenceTensor tensor;
+    unsigned usesLeft = 0;
+  };
+
+  LogicalResult evaluate(Operation &op);
+  LogicalResult define(Value value, ReferenceTensor tensor);
+  FailureOr<ReferenceTensor> create(Value value);
+  void recycle(ReferenceTensor tensor);
+  const ReferenceTensor &get(Value value) const { return slots.find(value)->second.tensor; }
+  bool isLastUse(Operation &op, Value value) const {
+    return slots.find(value)->second.usesLeft == static_cast<unsigned>(llvm::count(op.getOperands(), value));
+  }
+  FailureOr<ReferenceTensor> moveOrCopy(Operation &op);
+  template <typename Combine> LogicalResult combineOperands(Operation &op, Combine combine);
+  template <typename Map> LogicalResult mapOperand(Operation &op, Map map) {
+    return combineOperands(op, [map](double x, double) { return map(x); });
+  }
+
+  WeightReader read;
+  WeightWriter write;
+  ReferenceLimits limits;
+  int64_t alive = 0; // elements
+  llvm::DenseMap<Value, Slot> slots;
+  llvm::DenseMap<Value, SmallVector<unsigned, 1>> results;
+  /// Memory to use again, by its capacity: fresh pages cost as much as what is done with them.
+  std::multimap<size_t, std::vector<double>> spare;
+};
+
+} // namespace
+
+/// Is a value needed for its shape alone?
+static bool isShapeOnly(OpOperand &use) {
+  return isa<Conv2dInputGradientOp>(use.getOwner()) && use.getOperandNumber() == 2;
+}
+
+/// A tensor for `value`, of any content.
+FailureOr<ReferenceTensor> WeightEvaluator::create(Value value) {
+  auto type = cast<RankedTensorType>(value.getType());
+  int64_t count = 1;
+  for (int64_t extent : type.getShape())
+    if (llvm::MulOverflow(count, extent, count) || count > limits.liveElements - alive)
+      return emitError(value.getLoc()) << "expects at most " << limits.liveElements
+                                       << " elements alive, but got a result of " << type << " beside " << alive;
+  ReferenceTensor tensor;
+  tensor.type = type;
+  auto size = static_cast<size_t>(count);
+  if (auto it = spare.lower_bound(size); it != spare.end() && it->first <= 2 * size) {
+    tensor.data = std::move(it->second);
+    spare.erase(it);
+  }
+  tensor.data.resize(size);
+  return tensor;
+}
+
+void WeightEvaluator::recycle(ReferenceTensor tensor) {
+  constexpr size_t smallest = 1 << 12; // the allocator keeps smaller ones
+  size_t capacity = tensor.data.capacity();
+  if (capacity >= smallest)
+    spare.emplace(capacity, std::move(tensor.data));
+}
+
+LogicalResult WeightEvaluator::define(Value value, ReferenceTensor tensor) {
+  if (auto it = results.find(value); it != results.end())
+    for (unsigned index : it->second)
+      if (failed(write(index, tensor.data)))
+        return failure();
+  auto uses = static_cast<unsigned>(llvm::count_if(
+      value.getUses(), [](OpOperand &use) { return !use.getOwner()->hasTrait<OpTrait::IsTerminator>(); }));
+  if (uses == 0) {
+    recycle(std::move(tensor));
+    return success();
+  }
+  alive += tensor.size();
+  slots[value] = {std::move(tensor), uses};
+  return success();
+}
+
+/// Operand 0 as the result of `op`.
+FailureOr<ReferenceTensor> WeightEvaluator::moveOrCopy(Operation &op) {
+  Value input = op.getOperand(0), result = op.getResult(0);
+  if (isLastUse(op, input)) {
+    ReferenceTensor &tensor = slots.find(input)->second.tensor;
+    alive -= tensor.size();
+    ReferenceTensor moved = std::move(tensor);
+    tensor.data.clear();
+    moved.type = cast<RankedTensorType>(result.getType());
+    return moved;
+  }
+  FailureOr<ReferenceTensor> copy = create(result);
+  if (succeeded(copy))
+    llvm::copy(get(input).data, copy->data.begin());
+  return copy;
+}
+
+template <typename Combine> LogicalResult WeightEvaluator::combineOperands(Operation &op, Combine function) {
+  Value lhs = op.getOperand(0), rhs = op.getOperand(op.getNumOperands() - 1);
+  auto type = cast<RankedTensorType>(op.getResult(0).getType());
+  SmallVector<Axis> axes = findAxes(type.getShape(), get(lhs).shape(), get(rhs).shape());
+  const double *lhsData = get(lhs).data.data(), *rhsData = get(rhs).data.data();
+  for (Value operand : op.getOperands()) {
+    if (get(operand).shape() != type.getShape() || !isLastUse(op, operand))
+      continue;
+    ReferenceTensor &tensor = slots.find(operand)->second.tensor;
+    combine(axes, tensor.data.data(), lhsData, rhsData, function);
+    alive -= tensor.size();
+    ReferenceTensor result = std::move(tensor);
+    tensor.data.clear();
+    result.type = type;
+    return define(op.getResult(0), std::move(result));
+  }
+  FailureOr<ReferenceTensor> result = create(op.getResult(0));
+  if (failed(result))
+    return failure();
+  if (result->size() != 0)
+    combine(axes, result->data.data(), lhsData, rhsData, function);
+  return define(op.getResult(0), std::move(*result));
+}
+
+LogicalResult WeightEvaluator::evaluate(Operation &op) {
+  auto byReference = [&](Operation *) -> LogicalResult {
+    SmallVector<const ReferenceTensor *> operands;
+    for (Value operand : op.getOperands())
+      operands.push_back(&get(operand));
+    auto values = evaluateReference(&op, operands, {limits.liveElements - alive});
+    if (failed(values))
+      return failure();
+    for (auto [value, tensor] : llvm::zip_equal(op.getResults(), *values))
+      if (failed(define(value, std::move(tensor))))
+        return failure();
+    return success();
+  };
+  if (op.getNumResults() != 1)
+    return byReference(&op);
+  Value result = op.getResult(0);
+  auto type = dyn_cast<RankedTensorType>(result.getType());
+  if (!type || !type.hasStaticShape() || !isa<FloatType>(type.getElementType()) ||
+      llvm::any_of(op.getOperandTypes(), [](Type operand) {
+        auto tensor = dyn_cast<RankedTensorType>(operand);
+        return !tensor || !tensor.hasStaticShape() || !isa<FloatType>(tensor.getElementType());
+      }))
+    return byReference(&op);
+  auto defineBy = [&](auto fill) -> LogicalResult {
+    FailureOr<ReferenceTensor> tensor = create(result);
+    if (failed(tensor) || failed(fill(*tensor)))
+      return failure();
+    return define(result, std::move(*tensor));
+  };
+  return TypeSwitch<Operation *, LogicalResult>(&op)
+      .Case<ParameterOp, StateOp>(
+          [&](auto) { return defineBy([&](ReferenceTensor &tensor) { return read(&op, tensor.data); }); })
+      .Case([&](AddOp) { return combineOperands(op, std::plus<double>()); })
+      .Case([&](SubOp) { return combineOperands(op, std::minus<double>()); })
+      .Case([&](MulOp) { return combineOperands(op, std::multiplies<double>()); })
+      .Case([&](DivOp) { return combineOperands(op, std::divides<double>()); })
+      .Case([&](NegOp) { return mapOperand(op, std::negate<double>()); })
+      .Case([&](RsqrtOp) { return mapOperand(op, [](double x) { return 1.0 / std::sqrt(x); }); })
+      .Case([&](ConstantOp constant) -> LogicalResult {
+        if (!llvm::all_of(result.getUses(), isShapeOnly))
+          return byReference(&op);
+        ReferenceTensor shape;
+        shape.type = type;
+        return define(result, std::move(shape));
+      })
+      .Case([&](ReshapeOp) -> LogicalResult {
+        FailureOr<ReferenceTensor> tensor = moveOrCopy(op);
+        return failed(tensor) ? failure() : define(result, std::move(*tensor));
+      })
+      .Case([&](TransposeOp transpose) -> LogicalResult {
+        if (!isReshape(transpose))
+          return byReference(&op);
+        FailureOr<ReferenceTensor> tensor = moveOrCopy(op);
+        return failed(tensor) ? failure() : define(result, std::move(*tensor));
+      })
+      .Case([&](PadOp pad) -> LogicalResult {
+        auto isNegative = [](int64_t entry) { return entry < 0; };
+        if (type.getRank() == 0 || llvm::any_of(pad.getLow(), isNegative) || llvm::any_of(pad.getHigh(), isNegative))
+          return byReference(&op);
+        return defineBy([&](ReferenceTensor &tensor) {
+          padZeros(get(pad.getInput()), pad.getLow(), pad.getValue().convertToDouble(), tensor);
+          return success();
+        });
+      })
+      .Case([&](ReduceSumOp sum) -> LogicalResult {
+        int64_t rank = cast<RankedTensorType>(sum.getInput().getType()).getRank();
+        ArrayRef<int64_t> axes = sum.getAxes();
+        for (auto [i, axis] : llvm::enumerate(llvm::reverse(axes)))
+          if (axis != rank - 1 - static_cast<int64_t>(i))
+            return byReference(&op);
+        return defineBy([&](ReferenceTensor &tensor) {
+          sumParts(get(sum.getInput()), tensor);
+          return success();
+        });
+      })
+      .Case([&](Conv2dInputGradientOp gradient) {
+        return defineBy([&](ReferenceTensor &tensor) {
+          std::fill(tensor.data.begin(), tensor.data.end(), 0.0);
+          composeFilters(gradient.getWindow(), get(op.getOperand(0)), get(op.getOperand(1)), tensor);
+          return success();
+        });
+      })
+      .Default(byReference);
+}
+
+LogicalResult WeightEvaluator::run(Block &block) {
+  for (OpOperand &operand : block.getTerminator()->getOpOperands())
+    results[operand.get()].push_back(operand.getOperandNumber());
+  for (Operation &op : block.without_terminator()) {
+    if (failed(evaluate(op)))
+      return failure();
+    for (Value operand : op.getOperands()) {
+      auto it = slots.find(operand);
+      if (--it->second.usesLeft != 0)
+        continue;
+      alive -= it->second.tensor.size();
+      recycle(std::move(it->second.tensor));
+      slots.erase(it);
+    }
+  }
+  return success();
+}
+
+LogicalResult espalier::cg::evaluateWeights(GraphOp graph, WeightReader read, WeightWriter write,
+                                            ReferenceLimits limits) {
+  if (graph.getNumArguments() != 0)
+    return graph.emitOpError("expects no arguments, but got ") << graph.getNumArguments();
+  return WeightEvaluator(read, write, limits).run(graph.getBody().front());
+}

@@ -12,7 +12,6 @@
 
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
-#include "llvm/ADT/SetVector.h"
 
 #include <fmt/ranges.h>
 
@@ -145,21 +144,30 @@ static rt::Expected<rt::HostTensor> toTensor(llvm::ArrayRef<double> numbers, llv
 
 /// Paths of the parameters and states below each result of the graph of weights.
 static std::map<std::string, std::vector<std::string>> findSources(cg::GraphOp weights) {
-  std::map<std::string, std::vector<std::string>> sources;
-  for (auto [index, result] : llvm::enumerate(weights.getBody().front().getTerminator()->getOperands())) {
-    auto path = weights.getResultAttrOfType<mlir::StringAttr>(index, cg::GraphOp::getNameAttrName());
-    llvm::SetVector<mlir::Operation *> below;
-    below.insert(result.getDefiningOp());
-    std::vector<std::string> &paths = sources[path.str()];
-    for (size_t i = 0; i < below.size(); ++i) {
-      if (std::string source = storagePath(below[i]); !source.empty())
-        paths.push_back(source);
-      for (mlir::Value operand : below[i]->getOperands())
-        below.insert(operand.getDefiningOp());
-    }
-    llvm::sort(paths);
-    paths.erase(llvm::unique(paths), paths.end());
+  // Sorted; values that were made of the same ones share them.
+  using Paths = std::shared_ptr<const std::vector<std::string>>;
+  llvm::DenseMap<mlir::Value, Paths> below;
+  auto unite = [](const Paths &lhs, const Paths &rhs) -> Paths {
+    std::vector<std::string> both;
+    std::set_union(lhs->begin(), lhs->end(), rhs->begin(), rhs->end(), std::back_inserter(both));
+    if (both.size() == lhs->size())
+      return lhs;
+    return both.size() == rhs->size() ? rhs : std::make_shared<const std::vector<std::string>>(std::move(both));
+  };
+  for (mlir::Operation &op : weights.getBody().front().without_terminator()) {
+    std::vector<std::string> own;
+    if (std::string path = storagePath(&op); !path.empty())
+      own.push_back(path);
+    auto paths = std::make_shared<const std::vector<std::string>>(std::move(own));
+    for (mlir::Value operand : op.getOperands())
+      paths = unite(below[operand], paths);
+    for (mlir::Value result : op.getResults())
+      below[result] = paths;
   }
+  std::map<std::string, std::vector<std::string>> sources;
+  for (auto [index, result] : llvm::enumerate(weights.getBody().front().getTerminator()->getOperands()))
+    sources[weights.getResultAttrOfType<mlir::StringAttr>(index, cg::GraphOp::getNameAttrName()).str()] =
+        *below[result];
   return sources;
 }
 

@@ -48,6 +48,25 @@ cg.graph @taken(%x: tensor<1x8x9x9xf32>) -> tensor<1x8x9x9xf32> {
 
 // -----
 
+// Several expressions of one filter.
+
+// CHECK-LABEL: cg.graph @several(
+// CHECK-DAG:     cg.parameter "w" :
+// CHECK-DAG:     cg.parameter "w.folded" :
+// CHECK-DAG:     cg.parameter "w.folded2" :
+cg.graph @several(%x: tensor<1x8x9x9xf32>) -> tensor<1x8x9x9xf32> {
+  %w = cg.parameter "w" : tensor<8x8x1x1xf32>
+  %n = cg.neg %w : tensor<8x8x1x1xf32>
+  %m = cg.mul %n, %w : tensor<8x8x1x1xf32>, tensor<8x8x1x1xf32>
+  %k = cg.mul %m, %n : tensor<8x8x1x1xf32>, tensor<8x8x1x1xf32>
+  %0 = cg.conv2d %x, %n : tensor<1x8x9x9xf32>, tensor<8x8x1x1xf32>
+  %1 = cg.conv2d %0, %m : tensor<1x8x9x9xf32>, tensor<8x8x1x1xf32>
+  %2 = cg.conv2d %1, %k : tensor<1x8x9x9xf32>, tensor<8x8x1x1xf32>
+  cg.return %2 : tensor<1x8x9x9xf32>
+}
+
+// -----
+
 // CHECK-LABEL: cg.graph @nothing(
 // CHECK-NOT:   cg.graph
 cg.graph @nothing(%x: tensor<1x8x9x9xf32>) -> tensor<1x8x9x9xf32> {

@@ -39,24 +39,27 @@ WeightExpressions espalier::cg::findWeightExpressions(GraphOp graph) {
   return expressions;
 }
 
-/// The largest filter of an expression, or without one its largest parameter; the first of equals. Null where there
-/// is no parameter.
-static ParameterOp findMain(Value expression) {
-  llvm::SetVector<Operation *> below;
-  below.insert(expression.getDefiningOp());
-  ParameterOp main;
+using MainParameters = llvm::DenseMap<Value, ParameterOp>;
+
+/// Of each value that is computed from parameters: the largest filter that went into it, or without one its largest
+/// parameter; the first of equals.
+static MainParameters findMains(GraphOp graph) {
+  MainParameters mains;
   auto rank = [](ParameterOp parameter) {
     RankedTensorType type = parameter.getType();
     return std::pair(type.getRank() == 4, type.getNumElements());
   };
-  for (size_t i = 0; i < below.size(); ++i) {
-    if (auto parameter = dyn_cast<ParameterOp>(below[i]))
-      if (!main || rank(parameter) > rank(main) || (rank(parameter) == rank(main) && parameter->isBeforeInBlock(main)))
-        main = parameter;
-    for (Value operand : below[i]->getOperands())
-      below.insert(operand.getDefiningOp());
+  for (Operation &op : graph.getBody().front()) {
+    ParameterOp main = dyn_cast<ParameterOp>(op);
+    for (Value operand : op.getOperands())
+      if (ParameterOp other = mains.lookup(operand))
+        if (!main || rank(other) > rank(main) || (rank(other) == rank(main) && other->isBeforeInBlock(main)))
+          main = other;
+    if (main)
+      for (Value result : op.getResults())
+        mains[result] = main;
   }
-  return main;
+  return mains;
 }
 
 /// The convolution to whose result `value` is added, as its bias.
@@ -77,18 +80,21 @@ static Conv2dOp findBiasedConv(Value value) {
 }
 
 /// A filter keeps the path of the largest filter that went into it, and a bias stands beside its filter.
-static SmallVector<std::string> choosePaths(ArrayRef<Value> expressions, llvm::StringSet<> taken) {
+static SmallVector<std::string> choosePaths(ArrayRef<Value> expressions, llvm::StringSet<> taken,
+                                            const MainParameters &mains) {
   SmallVector<std::string> paths(expressions.size());
   llvm::DenseMap<Value, StringRef> pathOf;
-  auto claim = [&](size_t index, std::string path) {
-    while (!taken.insert(path).second)
-      path += ".folded";
+  llvm::StringMap<unsigned> numClaims;
+  auto claim = [&](size_t index, const std::string &wanted) {
+    std::string path = wanted;
+    for (unsigned &number = numClaims[wanted]; !taken.insert(path).second; ++number)
+      path = wanted + ".folded" + (number == 0 ? "" : std::to_string(number + 1));
     paths[index] = path;
     pathOf[expressions[index]] = paths[index];
   };
   for (auto [index, value] : llvm::enumerate(expressions))
     if (cast<RankedTensorType>(value.getType()).getRank() == 4) {
-      ParameterOp main = findMain(value);
+      ParameterOp main = mains.lookup(value);
       claim(index, main ? main.getPath().str() : "weight");
     }
   for (auto [index, value] : llvm::enumerate(expressions)) {
@@ -104,7 +110,7 @@ static SmallVector<std::string> choosePaths(ArrayRef<Value> expressions, llvm::S
         continue;
       }
     }
-    ParameterOp main = findMain(value);
+    ParameterOp main = mains.lookup(value);
     claim(index, main ? main.getPath().str() : "value");
   }
   return paths;
@@ -134,9 +140,8 @@ static void buildWeights(GraphOp graph, StringRef name, ArrayRef<Value> expressi
   ReturnOp::create(builder, graph.getLoc(), results);
 }
 
-static ParameterOp replace(Value value, StringRef path) {
+static ParameterOp replace(Value value, StringRef path, ParameterOp main) {
   OpBuilder builder(value.getDefiningOp());
-  ParameterOp main = findMain(value);
   auto type = cast<RankedTensorType>(value.getType());
   InitAttrInterface init = main && main.getType().getRank() == type.getRank() ? main.getInitAttr() : nullptr;
   auto parameter = ParameterOp::create(builder, value.getLoc(), type, builder.getStringAttr(path), init);
@@ -158,10 +163,11 @@ LogicalResult espalier::cg::materialize(GraphOp graph, const WeightExpressions &
     return diag;
   }
   ArrayRef<Value> values = expressions.values.getArrayRef();
-  SmallVector<std::string> paths = choosePaths(values, expressions.keptPaths);
+  MainParameters mains = findMains(graph);
+  SmallVector<std::string> paths = choosePaths(values, expressions.keptPaths, mains);
   buildWeights(graph, name, values, paths);
   for (auto [value, path] : llvm::zip_equal(values, paths)) {
-    ParameterOp parameter = replace(value, path);
+    ParameterOp parameter = replace(value, path, mains.lookup(value));
     if (made)
       made(value, parameter);
   }

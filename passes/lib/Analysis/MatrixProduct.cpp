@@ -98,9 +98,11 @@ void espalier::multiplyAdd(ScatteredMatrix<double> result, ScatteredMatrix<const
       pack(rhs.data, rhs.columns.slice(j, numColumns), rhsDepth, tile.columns, panel.data());
       llvm::parallelFor(0, (lhs.rows.size() + blockRows - 1) / blockRows, [&](size_t block) {
         size_t i = block * blockRows, numRows = std::min(blockRows, lhs.rows.size() - i);
-        std::vector<double> left(static_cast<size_t>(roundUp(static_cast<int64_t>(numRows), tile.rows) * numDepth));
+        // Kept by the thread: to map fresh pages for each block takes longer than to fill them.
+        thread_local std::vector<double> left, sum;
+        left.resize(static_cast<size_t>(roundUp(static_cast<int64_t>(numRows), tile.rows) * numDepth));
+        sum.resize(static_cast<size_t>(tile.rows * tile.columns));
         pack(lhs.data, lhs.rows.slice(i, numRows), depth, tile.rows, left.data());
-        std::vector<double> sum(static_cast<size_t>(tile.rows * tile.columns));
         for (int64_t column = 0; column < static_cast<int64_t>(numColumns); column += tile.columns)
           for (int64_t row = 0; row < static_cast<int64_t>(numRows); row += tile.rows) {
             tile.compute(numDepth, left.data() + row * numDepth, panel.data() + column * numDepth, sum.data());

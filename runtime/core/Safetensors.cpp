@@ -354,6 +354,13 @@ static Expected<std::string> formatHeader(Span<const std::pair<std::string, cons
 
 Status espalier::rt::writeSafetensors(const std::string &path, const std::map<std::string, const HostTensor *> &tensors,
                                       const Metadata &metadata) {
+  Expected<AtomicFile> file = stageSafetensors(path, tensors, metadata);
+  return file ? file->commit() : file.takeStatus();
+}
+
+Expected<AtomicFile> espalier::rt::stageSafetensors(const std::string &path,
+                                                    const std::map<std::string, const HostTensor *> &tensors,
+                                                    const Metadata &metadata) {
   std::vector<std::pair<std::string, const HostTensor *>> ordered(tensors.begin(), tensors.end());
   std::sort(ordered.begin(), ordered.end(), [](const auto &a, const auto &b) {
     size_t widthA = byteWidth(a.second->dtype()), widthB = byteWidth(b.second->dtype());
@@ -376,5 +383,5 @@ Status espalier::rt::writeSafetensors(const std::string &path, const std::map<st
   for (const auto &[name, tensor] : ordered)
     if (Status status = file->write(tensor->bytes()); !status.ok())
       return status;
-  return file->commit();
+  return file;
 }

@@ -30,8 +30,9 @@ static std::filesystem::path folderOf(const std::string &certificate) {
   return std::filesystem::absolute(certificate, ignored).parent_path();
 }
 
-rt::Status Certificate::addFile(const std::string &role, const std::string &path, const std::string &certificate) {
-  rt::Expected<std::string> digest = digestOf(path);
+rt::Status Certificate::addFile(const std::string &role, const std::string &path, const std::string &content,
+                                const std::string &certificate) {
+  rt::Expected<std::string> digest = digestOf(content);
   if (!digest)
     return digest.takeStatus();
   std::error_code ignored;
@@ -75,10 +76,10 @@ rt::Expected<Certificate> Certificate::read(const std::string &path) {
   auto has = [](const Json &object, const char *key, auto isRight) {
     return object.is_object() && object.contains(key) && isRight(object[key]);
   };
-  auto isNumber = [](const Json &value) { return value.is_number(); };
+  auto isShare = [](const Json &value) { return value.is_number() && value >= 0.0 && value <= 1.0; };
   bool isRight = has(json, "architecture", isString) &&
                  has(json, "seed", [](const Json &value) { return value.is_number_unsigned(); }) &&
-                 has(json, "tolerance", isNumber) && has(json, "sizes", [&](const Json &sizes) {
+                 has(json, "tolerance", isShare) && has(json, "sizes", [&](const Json &sizes) {
                    return sizes.is_array() && std::all_of(sizes.begin(), sizes.end(), isString);
                  });
   isRight = isRight && has(json, "files", [&](const Json &files) {

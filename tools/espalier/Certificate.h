@@ -26,8 +26,9 @@ struct Certificate {
   /// By the path of each folded parameter, what it was made of.
   std::map<std::string, std::vector<std::string>> parameters;
 
-  /// Records `path`, as seen from the folder of `certificate`, with its digest.
-  rt::Status addFile(const std::string &role, const std::string &path, const std::string &certificate);
+  /// Records `path`, as seen from the folder of `certificate`, with the digest of what is in `content`.
+  rt::Status addFile(const std::string &role, const std::string &path, const std::string &content,
+                     const std::string &certificate);
   /// The path of a file of the certificate in `certificate`, as this process sees it. InvalidInput if it is not the
   /// file that was recorded.
   rt::Expected<std::string> findFile(const std::string &role, const std::string &certificate) const;

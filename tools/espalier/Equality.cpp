@@ -75,15 +75,20 @@ rt::Expected<std::vector<OutputError>> espalier::tools::compareNetworks(Weighted
       bool isSame = std::equal(a.bytes().begin(), a.bytes().end(), b.bytes().begin());
       error.maxAbsolute = error.relative = isSame ? 0.0 : INFINITY;
     } else {
-      double difference = 0.0, norm = 0.0;
+      // Shares of the largest number: their squares neither overflow nor vanish.
+      double largest = 0.0, difference = 0.0, norm = 0.0;
+      for (double x : a.elements<double>())
+        largest = std::isfinite(x) ? std::max(largest, std::abs(x)) : INFINITY;
+      double unit = largest > 0.0 ? largest : 1.0;
       for (int64_t j = 0; j < a.numElements(); ++j) {
         double x = a.elements<double>()[j], distance = std::abs(x - b.elements<double>()[j]);
         // NaN compares with nothing.
         error.maxAbsolute = std::isfinite(distance) ? std::max(error.maxAbsolute, distance) : INFINITY;
-        difference += distance * distance;
-        norm += x * x;
+        difference += distance / unit * (distance / unit);
+        norm += x / unit * (x / unit);
       }
-      error.relative = std::isfinite(difference) ? (difference == 0.0 ? 0.0 : std::sqrt(difference / norm)) : INFINITY;
+      bool isMeasured = std::isfinite(largest) && std::isfinite(difference) && norm > 0.0;
+      error.relative = error.maxAbsolute == 0.0 ? 0.0 : isMeasured ? std::sqrt(difference / norm) : INFINITY;
     }
     errors.push_back(std::move(error));
   }

@@ -7,6 +7,8 @@
 #include "Verbs.h"
 #include "WeightsFile.h"
 
+#include "espalier/Runtime/Core/File.h"
+
 #include "llvm/Support/raw_ostream.h"
 
 #include <chrono>
@@ -59,13 +61,21 @@ rt::Status Fold::checkFlags() const {
     return rt::usageError("give --weights FILE, or --random-weights");
   if (!certificate.empty() && !verify)
     return rt::usageError("--certificate is what --verify writes");
-  std::vector<std::string> outputs{output, outWeights};
+  if (output == "-" || outWeights == "-")
+    return rt::usageError("results of 'fold' belong together: they go to files");
+  std::vector<std::string> files{network.file, output, outWeights};
+  if (!weights.empty())
+    files.push_back(weights);
   if (verify)
-    outputs.push_back(certificatePath());
-  for (size_t i = 0; i < outputs.size(); ++i)
+    files.push_back(certificatePath());
+  auto name = [](const std::string &path) {
+    std::error_code ignored;
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(path, ignored), ignored);
+  };
+  for (size_t i = 0; i < files.size(); ++i)
     for (size_t j = 0; j < i; ++j)
-      if (std::filesystem::path(outputs[i]).lexically_normal() == std::filesystem::path(outputs[j]).lexically_normal())
-        return rt::usageError("two results would go to {}", outputs[i]);
+      if (name(files[i]) == name(files[j]))
+        return rt::usageError("{} and {} are one file", files[j], files[i]);
   return {};
 }
 
@@ -84,6 +94,14 @@ static std::string print(mlir::ModuleOp module) {
   std::string text;
   llvm::raw_string_ostream(text) << module << "\n";
   return text;
+}
+
+static rt::Expected<rt::AtomicFile> stage(const std::string &path, const std::string &content) {
+  rt::Expected<rt::AtomicFile> file = rt::AtomicFile::create(path);
+  if (file)
+    if (rt::Status s = file->write(content); !s.ok())
+      return s;
+  return file;
 }
 
 rt::Status Fold::run() {
@@ -139,21 +157,37 @@ rt::Status Fold::run() {
     found.outputs = *std::move(errors);
     found.parameters = std::move(folded->sources);
   }
-  if (rt::Status s = after.write(outWeights); !s.ok())
-    return s;
-  if (rt::Status s = writeResult(output, module); !s.ok())
-    return s;
+  // All results are written before the first one appears.
+  rt::Expected<rt::AtomicFile> weightsFile = after.stage(outWeights);
+  if (!weightsFile)
+    return weightsFile.takeStatus();
+  rt::Expected<rt::AtomicFile> networkFile = stage(output, module);
+  if (!networkFile)
+    return networkFile.takeStatus();
+  std::vector<rt::AtomicFile *> results{&*weightsFile, &*networkFile};
+  std::optional<rt::AtomicFile> certificateFile;
   if (verify) {
-    std::vector<std::pair<std::string, std::string>> files{
-        {"network", network.file}, {"folded_network", output}, {"folded_weights", outWeights}};
-    if (!weights.empty())
-      files.emplace_back("weights", weights);
-    for (const auto &[role, path] : files)
-      if (rt::Status s = found.addFile(role, path, certificatePath()); !s.ok())
-        return s;
-    if (rt::Status s = writeResult(certificatePath(), found.toJson()); !s.ok())
+    auto record = [&](const char *role, const std::string &path, const std::string &content) {
+      return found.addFile(role, path, content, certificatePath());
+    };
+    if (rt::Status s = record("network", network.file, network.file); !s.ok())
       return s;
+    if (!weights.empty())
+      if (rt::Status s = record("weights", weights, weights); !s.ok())
+        return s;
+    if (rt::Status s = record("folded_network", output, networkFile->stagedPath()); !s.ok())
+      return s;
+    if (rt::Status s = record("folded_weights", outWeights, weightsFile->stagedPath()); !s.ok())
+      return s;
+    rt::Expected<rt::AtomicFile> file = stage(certificatePath(), found.toJson());
+    if (!file)
+      return file.takeStatus();
+    certificateFile.emplace(std::move(*file));
+    results.push_back(&*certificateFile);
   }
+  for (rt::AtomicFile *result : results)
+    if (rt::Status s = result->commit(); !s.ok())
+      return s;
   return writeResult("", text);
 }
 

@@ -224,7 +224,8 @@ rt::Expected<FoldedNetwork> espalier::tools::foldNetwork(cg::GraphOp graph, cons
     return reported();
 
   std::string weightsName = (graph.getSymName() + weightsSuffix).str();
-  if (auto function = result.module->lookupSymbol<cg::GraphOp>(weightsName)) {
+  auto function = result.module->lookupSymbol<cg::GraphOp>(weightsName);
+  if (function && function->hasAttr(cg::weightsOfAttrName)) {
     if (rt::Status s = computeWeights(function, weights, result.weights); !s.ok())
       return s;
     result.sources = findSources(function);

@@ -36,10 +36,15 @@ rt::Expected<WeightsFile> WeightsFile::read(const std::string &path) {
 }
 
 rt::Status WeightsFile::write(const std::string &path) const {
+  rt::Expected<rt::AtomicFile> file = stage(path);
+  return file ? file->commit() : file.takeStatus();
+}
+
+rt::Expected<rt::AtomicFile> WeightsFile::stage(const std::string &path) const {
   std::map<std::string, const rt::HostTensor *> pointers;
   for (const auto &[name, tensor] : tensors)
     pointers[name] = &tensor;
   rt::Metadata metadata = preprocessing ? preprocessing->toMetadata() : rt::Metadata();
   metadata["format"] = "pt";
-  return rt::writeSafetensors(path, pointers, metadata);
+  return rt::stageSafetensors(path, pointers, metadata);
 }

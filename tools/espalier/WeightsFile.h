@@ -19,6 +19,8 @@ struct WeightsFile {
   static rt::Expected<WeightsFile> read(const std::string &path);
   /// Atomic: the file is there in full, or not at all.
   rt::Status write(const std::string &path) const;
+  /// Written, but for the commit.
+  rt::Expected<rt::AtomicFile> stage(const std::string &path) const;
 };
 
 } // namespace espalier::tools

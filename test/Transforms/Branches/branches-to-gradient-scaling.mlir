@@ -129,3 +129,71 @@ cg.graph @cross(%x: tensor<1x2x9x9xf32>) -> tensor<1x2x9x9xf32> {
   %2 = cg.add %0, %1 : tensor<1x2x9x9xf32>, tensor<1x2x9x9xf32>
   cg.return %2 : tensor<1x2x9x9xf32>
 }
+
+// -----
+
+// Parameters of one path are one, also where they are several ops.
+
+// CHECK-LABEL: cg.graph @shared_path(
+// CHECK-COUNT-2: cg.conv2d
+cg.graph @shared_path(%x: tensor<1x2x9x9xf32>) -> tensor<1x2x9x9xf32> {
+  %a = cg.parameter "a" : tensor<2x2x3x3xf32>
+  %b = cg.parameter "a" : tensor<2x2x3x3xf32>
+  %0 = cg.conv2d %x, %a pads [1, 1, 1, 1] : tensor<1x2x9x9xf32>, tensor<2x2x3x3xf32>
+  %1 = cg.conv2d %x, %b pads [1, 1, 1, 1] : tensor<1x2x9x9xf32>, tensor<2x2x3x3xf32>
+  %2 = cg.add %0, %1 : tensor<1x2x9x9xf32>, tensor<1x2x9x9xf32>
+  cg.return %2 : tensor<1x2x9x9xf32>
+}
+
+// -----
+
+// REMARK:      Reason="the gradient of a branch is scaled already"
+// CHECK-LABEL: cg.graph @scaled_already(
+// CHECK-COUNT-2: cg.conv2d
+cg.graph @scaled_already(%x: tensor<1x2x9x9xf32>) -> tensor<1x2x9x9xf32> {
+  %a = cg.parameter "a" {cg.gradient_scale = dense<7.0> : tensor<3x3xf64>} : tensor<2x2x3x3xf32>
+  %b = cg.parameter "b" : tensor<2x2x1x1xf32>
+  %0 = cg.conv2d %x, %a pads [1, 1, 1, 1] : tensor<1x2x9x9xf32>, tensor<2x2x3x3xf32>
+  %1 = cg.conv2d %x, %b : tensor<1x2x9x9xf32>, tensor<2x2x1x1xf32>
+  %2 = cg.add %0, %1 : tensor<1x2x9x9xf32>, tensor<1x2x9x9xf32>
+  cg.return %2 : tensor<1x2x9x9xf32>
+}
+
+// -----
+
+// REMARK:      Reason="an image is broadcast"
+// REMARK:      Reason="a factor of a branch is not finite"
+// CHECK-LABEL: cg.graph @broadcast(
+// CHECK-COUNT-4: cg.conv2d
+cg.graph @broadcast(%x: tensor<1x2x9x9xf32>) -> (tensor<1x2x9x9xf32>, tensor<1x2x9x9xf32>) {
+  %a = cg.parameter "a" : tensor<1x2x3x3xf32>
+  %b = cg.parameter "b" : tensor<2x2x1x1xf32>
+  %c = cg.parameter "c" : tensor<2x2x3x3xf32>
+  %d = cg.parameter "d" : tensor<2x2x3x3xf32>
+  %f = cg.constant dense<[[[1.0]], [[2.0]]]> : tensor<2x1x1xf32>
+  %inf = cg.constant dense<0x7F800000> : tensor<f32>
+  %0 = cg.conv2d %x, %a pads [1, 1, 1, 1] : tensor<1x2x9x9xf32>, tensor<1x2x3x3xf32>
+  %1 = cg.mul %0, %f : tensor<1x1x9x9xf32>, tensor<2x1x1xf32>
+  %2 = cg.conv2d %x, %b : tensor<1x2x9x9xf32>, tensor<2x2x1x1xf32>
+  %3 = cg.add %1, %2 : tensor<1x2x9x9xf32>, tensor<1x2x9x9xf32>
+  %4 = cg.conv2d %x, %c pads [1, 1, 1, 1] : tensor<1x2x9x9xf32>, tensor<2x2x3x3xf32>
+  %5 = cg.mul %4, %inf : tensor<1x2x9x9xf32>, tensor<f32>
+  %6 = cg.conv2d %x, %d pads [1, 1, 1, 1] : tensor<1x2x9x9xf32>, tensor<2x2x3x3xf32>
+  %7 = cg.add %5, %6 : tensor<1x2x9x9xf32>, tensor<1x2x9x9xf32>
+  cg.return %3, %7 : tensor<1x2x9x9xf32>, tensor<1x2x9x9xf32>
+}
+
+// -----
+
+// Nothing reads the sum.
+
+// CHECK-LABEL: cg.graph @dead(
+// CHECK-NEXT:    cg.return
+cg.graph @dead(%x: tensor<1x2x9x9xf32>) -> tensor<1x2x9x9xf32> {
+  %a = cg.parameter "a" : tensor<2x2x3x3xf32>
+  %b = cg.parameter "b" : tensor<2x2x1x1xf32>
+  %0 = cg.conv2d %x, %a pads [1, 1, 1, 1] : tensor<1x2x9x9xf32>, tensor<2x2x3x3xf32>
+  %1 = cg.conv2d %x, %b : tensor<1x2x9x9xf32>, tensor<2x2x1x1xf32>
+  %2 = cg.add %0, %1 : tensor<1x2x9x9xf32>, tensor<1x2x9x9xf32>
+  cg.return %x : tensor<1x2x9x9xf32>
+}

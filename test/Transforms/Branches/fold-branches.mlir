@@ -158,3 +158,23 @@ cg.graph @used_twice_inside(%x: tensor<1x8x9x9xf32>) -> tensor<1x8x7x7xf32> {
   %2 = cg.add %0, %1 : tensor<1x8x7x7xf32>, tensor<1x8x7x7xf32>
   cg.return %2 : tensor<1x8x7x7xf32>
 }
+
+// -----
+
+// Weights that are literals, as imported networks have them.
+
+// CHECK-LABEL: cg.graph @literals(
+// CHECK-COUNT-1: cg.conv2d
+// CHECK-NOT:     cg.conv2d
+// CHECK-NOT:     cg.batch_norm
+cg.graph @literals(%x: tensor<1x2x9x9xf32>) -> tensor<1x2x9x9xf32> {
+  %w = cg.constant dense<0.5> : tensor<2x2x3x3xf32>
+  %v = cg.constant dense<0.25> : tensor<2x2x1x1xf32>
+  %s = cg.constant dense<[1.0, 2.0]> : tensor<2xf32>
+  %0 = cg.conv2d %x, %w pads [1, 1, 1, 1] : tensor<1x2x9x9xf32>, tensor<2x2x3x3xf32>
+  %1 = cg.batch_norm_inference %0, %s, %s, %s, %s {epsilon = 1.0e-05 : f64}
+    : tensor<1x2x9x9xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>
+  %2 = cg.conv2d %x, %v : tensor<1x2x9x9xf32>, tensor<2x2x1x1xf32>
+  %3 = cg.add %1, %2 : tensor<1x2x9x9xf32>, tensor<1x2x9x9xf32>
+  cg.return %3 : tensor<1x2x9x9xf32>
+}

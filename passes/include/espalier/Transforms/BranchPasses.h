@@ -21,6 +21,9 @@ inline constexpr llvm::StringLiteral gradientScaleSlot = "gradient_scale";
 /// or [outputs, 1, rows, columns].
 inline constexpr llvm::StringLiteral gradientScaleAttrName = "cg.gradient_scale";
 
+/// Of a graph that `cg-materialize-weights` made: the name of the graph whose parameters it computes.
+inline constexpr llvm::StringLiteral weightsOfAttrName = "cg.weights_of";
+
 /// A filter whose gradient can be scaled, and the convolutions that apply it, in their order.
 struct ScalableFilter {
   ParameterOp parameter;

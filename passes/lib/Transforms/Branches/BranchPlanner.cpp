@@ -147,7 +147,9 @@ LogicalResult BranchPlanner::inferShapes(Operation &op) {
 
 void BranchPlanner::addStored(Value value) {
   weights.insert(value);
-  stored[value] = countUses(value) == 1 && typeOf(value).hasStaticShape() ? typeOf(value).getNumElements() : 0;
+  Operation *op = value.getDefiningOp();
+  bool isShared = countUses(value) != 1 || (op && opsOfPath.lookup(op->getAttrOfType<StringAttr>("path")) > 1);
+  stored[value] = !isShared && typeOf(value).hasStaticShape() ? typeOf(value).getNumElements() : 0;
 }
 
 LogicalResult BranchPlanner::run() {
@@ -155,6 +157,8 @@ LogicalResult BranchPlanner::run() {
   SmallVector<Operation *> ops;
   for (Operation &op : block) {
     ops.push_back(&op);
+    if (isa<ParameterOp, StateOp>(op))
+      ++opsOfPath[op.getAttrOfType<StringAttr>("path")];
     for (Value result : op.getResults())
       uses[result] = std::distance(result.use_begin(), result.use_end());
   }
@@ -173,6 +177,11 @@ LogicalResult BranchPlanner::run() {
       addStored(op->getResult(0));
     } else if (isa<ShapeOpInterface>(op) &&
                llvm::all_of(op->getOperands(), [&](Value operand) { return isWeight(operand); })) {
+      if (auto literal = dyn_cast<ConstantOp>(op)) { // stored, too
+        weights.insert(literal);
+        stored[literal] = typeOf(literal).getNumElements();
+        continue;
+      }
       int64_t count = 0;
       for (Value operand : op->getOperands())
         count += countStored(operand);
@@ -199,8 +208,11 @@ void BranchPlanner::visit(Operation &op) {
   SmallVector<Value> images;
   for (Value operand : op.getOperands())
     if (!isWeight(operand)) {
-      if (!isImage(operand))
+      if (!isImage(operand)) {
+        if (isa<BatchNormOp, BatchNormInferenceOp>(op))
+          hinder(&op, "the statistics of a batch norm depend on the image");
         return;
+      }
       images.push_back(operand);
     }
   if (images.size() == 1)

@@ -95,9 +95,10 @@ private:
   ConvAlgebra algebra;
   Hindrance hinder;
   ShapeContext shapes;
-  llvm::DenseSet<mlir::Value> weights;         // values that depend on parameters, states and literals alone
-  llvm::DenseMap<mlir::Value, int64_t> stored; // elements of parameters and states below a weight
-  llvm::DenseMap<mlir::Value, int64_t> uses;   // as the function came
+  llvm::DenseSet<mlir::Value> weights;                 // values that depend on parameters, states and literals alone
+  llvm::DenseMap<mlir::Value, int64_t> stored;         // elements of parameters and states below a weight
+  llvm::DenseMap<mlir::Value, int64_t> uses;           // as the function came
+  llvm::DenseMap<mlir::StringAttr, int64_t> opsOfPath; // parameters and states with one path are one
   llvm::DenseMap<mlir::Value, State> states;
   llvm::DenseMap<mlir::Value, BranchPlan> plans;
 };

@@ -10,6 +10,8 @@
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace espalier::cg;
 
@@ -41,6 +43,15 @@ struct BranchesToGradientScaling final : espalier::cg::impl::BranchesToGradientS
 
   void runOnOperation() override {
     for (GraphOp graph : llvm::to_vector(getOperation().getOps<GraphOp>())) {
+      Block &body = graph.getBody().front();
+      if (!body.getOps<ParameterGradientOp>().empty()) {
+        graph.emitError("expects a graph without gradients: its branches are trained already");
+        return signalPassFailure();
+      }
+      eraseDead(body);
+      opsOfPath.clear();
+      for (auto parameter : body.getOps<ParameterOp>())
+        ++opsOfPath[parameter.getPathAttr()];
       SmallVector<Collapsed> collapsed;
       SmallVector<AddOp> roots;
       for (auto add : graph.getBody().front().getOps<AddOp>())
@@ -49,9 +60,7 @@ struct BranchesToGradientScaling final : espalier::cg::impl::BranchesToGradientS
       for (AddOp root : roots)
         if (std::optional<Collapsed> result = collapse(root))
           collapsed.push_back(*result);
-      for (Operation &op : llvm::make_early_inc_range(llvm::reverse(graph.getBody().front())))
-        if (isOpTriviallyDead(&op))
-          op.erase();
+      eraseDead(body);
       // The initial filters become parameters; other expressions stay as they are.
       WeightExpressions all = findWeightExpressions(graph), own;
       own.keptPaths = all.keptPaths;
@@ -67,6 +76,12 @@ struct BranchesToGradientScaling final : espalier::cg::impl::BranchesToGradientS
   }
 
 private:
+  static void eraseDead(Block &body) {
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body)))
+      if (isOpTriviallyDead(&op))
+        op.erase();
+  }
+
   static bool isImageSum(Operation *op) {
     auto add = dyn_cast<AddOp>(op);
     return add && add.getType().getRank() == 4 && add.getLhs().getType() == add.getType() &&
@@ -97,7 +112,7 @@ private:
     return factors;
   }
 
-  static std::optional<ScaledBranch> matchBranch(Value leaf) {
+  std::optional<ScaledBranch> matchBranch(Value leaf) {
     ScaledBranch branch;
     int64_t outputs = cast<RankedTensorType>(leaf.getType()).getDimSize(1);
     while (true) {
@@ -117,7 +132,11 @@ private:
       }
       if (isa<MulOp>(op)) {
         unsigned constant = isa_and_present<ConstantOp>(op->getOperand(0).getDefiningOp()) ? 0 : 1;
+        if (op->getOperand(1 - constant).getType() != op->getResult(0).getType())
+          return refuse(op, "an image is broadcast");
         std::optional<SmallVector<double>> factors = readFactors(op->getOperand(constant), outputs);
+        if (factors && !llvm::all_of(*factors, [](double factor) { return std::isfinite(factor); }))
+          return refuse(op, "a factor of a branch is not finite");
         if (!factors)
           return refuse(op, "a factor of a branch is no literal: it may be trained");
         SmallVector<double> product;
@@ -133,8 +152,10 @@ private:
       branch.filter = branch.conv.getFilter().getDefiningOp<ParameterOp>();
       if (!branch.filter)
         return refuse(op, "the filter of a branch is computed");
-      if (!branch.filter->hasOneUse())
+      if (!branch.filter->hasOneUse() || opsOfPath.lookup(branch.filter.getPathAttr()) > 1)
         return refuse(op, "the filter of a branch is shared");
+      if (branch.filter->hasAttr(gradientScaleAttrName))
+        return refuse(op, "the gradient of a branch is scaled already");
       return branch;
     }
   }
@@ -247,6 +268,8 @@ private:
     auto type = RankedTensorType::get(shape, Float64Type::get(&getContext()));
     return Collapsed{sum->filter, DenseElementsAttr::get(type, ArrayRef(matrix))};
   }
+
+  llvm::DenseMap<StringAttr, int64_t> opsOfPath; // parameters with one path are one
 };
 
 } // namespace

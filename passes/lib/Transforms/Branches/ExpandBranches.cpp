@@ -92,6 +92,9 @@ struct ExpandBranches final : espalier::cg::impl::ExpandBranchesBase<ExpandBranc
       done = parsePatterns(patterns);
     SmallVector<bool> matches(patterns.size(), false);
     for (GraphOp graph : getOperation().getOps<GraphOp>())
+      if (succeeded(done) && !graph.getBody().front().getOps<ParameterGradientOp>().empty())
+        done = graph.emitError("expects a graph without gradients: branches would have none");
+    for (GraphOp graph : getOperation().getOps<GraphOp>())
       if (succeeded(done))
         done = expand(graph, patterns, matches);
     for (auto [text, matched] : llvm::zip(paths, matches))

@@ -34,6 +34,11 @@ struct InsertGradientScaling final : espalier::cg::impl::InsertGradientScalingBa
       return signalPassFailure();
     GraphOp graph = getOperation();
     Block &body = graph.getBody().front();
+    for (auto state : body.getOps<StateOp>())
+      if (state.getSlot() == gradientScaleSlot) {
+        state.emitOpError("is there already: gradients are scaled once");
+        return signalPassFailure();
+      }
     llvm::StringMap<ParameterGradientOp> marks;
     for (auto mark : body.getOps<ParameterGradientOp>())
       marks[mark.getPath()] = mark;

@@ -2,6 +2,8 @@
 
 #include "NormsAfter.h"
 
+#include "WeightExpressions.h"
+
 #include "espalier/Transforms/ConvMap.h"
 #include "espalier/Transforms/StepPasses.h"
 
@@ -14,7 +16,8 @@ namespace {
 
 class NormMover {
 public:
-  explicit NormMover(FunctionOpInterface function) : function(function), builder(function.getContext()) {}
+  explicit NormMover(FunctionOpInterface function)
+      : function(function), builder(function.getContext()), weights(findWeights(function.getFunctionBody().front())) {}
 
   int64_t run() {
     SmallVector<AddOp> roots;
@@ -55,15 +58,30 @@ private:
     return type.getDimSize(2) * type.getDimSize(3);
   }
 
-  static bool isBetween(Operation *op) {
-    return isa_and_present<Conv2dOp, AvgPool2dOp, PadOp, SliceOp, MulOp, AddOp, SubOp, BatchNormOp>(op);
+  /// The image that an op inside a branch reads; null where it is none, or reads several.
+  Value imageOf(Operation *op) const {
+    if (!isa_and_present<Conv2dOp, AvgPool2dOp, PadOp, SliceOp, MulOp, AddOp, SubOp, BatchNormOp>(op))
+      return {};
+    Value image;
+    for (Value operand : op->getOperands()) {
+      if (weights.contains(operand))
+        continue;
+      if (image)
+        return {};
+      image = operand;
+    }
+    return image;
   }
 
   /// The image that a branch comes from: back to where it forks, or where the branch is not affine.
-  static Value findSource(BatchNormOp norm) {
+  Value findSource(BatchNormOp norm) const {
     Value value = norm.getInput();
-    while (isBetween(value.getDefiningOp()) && value.hasOneUse() && !isSum(value.getDefiningOp()))
-      value = value.getDefiningOp()->getOperand(0);
+    while (value.hasOneUse()) {
+      Value before = imageOf(value.getDefiningOp());
+      if (!before)
+        break;
+      value = before;
+    }
     return value;
   }
 
@@ -142,9 +160,9 @@ private:
   /// Norms between the convolutions of a branch that ends in `value` become their scales, too.
   void removeInside(Value value) {
     while (Operation *op = value.getDefiningOp()) {
-      if (!op->hasOneUse() || !isBetween(op) || isSum(op))
+      Value before = op->hasOneUse() ? imageOf(op) : Value();
+      if (!before)
         return;
-      Value before = op->getOperand(0);
       if (auto norm = dyn_cast<BatchNormOp>(op)) {
         Value scaled = scaleOf(norm);
         removeBorder(norm);
@@ -182,6 +200,7 @@ private:
 
   FunctionOpInterface function;
   OpBuilder builder;
+  llvm::DenseSet<Value> weights;
   int64_t moved = 0;
 };
 

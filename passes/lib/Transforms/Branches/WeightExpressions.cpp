@@ -2,6 +2,7 @@
 
 #include "WeightExpressions.h"
 
+#include "espalier/Transforms/BranchPasses.h"
 #include "espalier/Transforms/StepPasses.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -10,15 +11,23 @@
 using namespace mlir;
 using namespace espalier::cg;
 
+llvm::DenseSet<Value> espalier::cg::findWeights(Block &block) {
+  llvm::DenseSet<Value> weights;
+  for (Operation &op : block)
+    if (isa<ParameterOp, StateOp>(op) ||
+        (isa<ShapeOpInterface>(op) &&
+         llvm::all_of(op.getOperands(), [&](Value operand) { return weights.contains(operand); })))
+      weights.insert(op.result_begin(), op.result_end());
+  return weights;
+}
+
 WeightExpressions espalier::cg::findWeightExpressions(GraphOp graph) {
   WeightExpressions expressions;
-  llvm::DenseSet<Value> weights, stored; // of them, what depends on parameters and states
+  llvm::DenseSet<Value> weights = findWeights(graph.getBody().front()), stored; // of them, what is no literal
   for (Operation &op : graph.getBody().front()) {
-    bool isSource = isa<ParameterOp, StateOp>(op);
-    if (isSource || (isa<ShapeOpInterface>(op) &&
-                     llvm::all_of(op.getOperands(), [&](Value operand) { return weights.contains(operand); }))) {
-      weights.insert(op.result_begin(), op.result_end());
-      if (isSource || llvm::any_of(op.getOperands(), [&](Value operand) { return stored.contains(operand); }))
+    if (op.getNumResults() > 0 && weights.contains(op.getResult(0))) {
+      if (isa<ParameterOp, StateOp>(op) ||
+          llvm::any_of(op.getOperands(), [&](Value operand) { return stored.contains(operand); }))
         stored.insert(op.result_begin(), op.result_end());
       continue;
     }
@@ -121,6 +130,7 @@ static void buildWeights(GraphOp graph, StringRef name, ArrayRef<Value> expressi
   OpBuilder builder(graph->getBlock(), std::next(graph->getIterator()));
   auto type = builder.getFunctionType({}, TypeRange(ValueRange(expressions)));
   auto weights = GraphOp::create(builder, graph.getLoc(), name, type);
+  weights->setAttr(weightsOfAttrName, graph.getSymNameAttr());
   llvm::SetVector<Operation *> needed;
   for (Value value : expressions)
     needed.insert(value.getDefiningOp());
@@ -154,7 +164,7 @@ static ParameterOp replace(Value value, StringRef path, ParameterOp main) {
 
 LogicalResult espalier::cg::materialize(GraphOp graph, const WeightExpressions &expressions, StringRef suffix,
                                         function_ref<void(Value, ParameterOp)> made) {
-  if (expressions.values.empty())
+  if (expressions.values.empty() || graph->hasAttr(weightsOfAttrName))
     return success();
   std::string name = (graph.getSymName() + suffix).str();
   if (Operation *other = SymbolTable::lookupSymbolIn(graph->getParentOp(), name)) {

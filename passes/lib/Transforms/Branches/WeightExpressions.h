@@ -17,6 +17,9 @@ struct WeightExpressions {
   llvm::StringSet<> keptPaths;
 };
 
+/// The values of a block that depend on parameters, states and literals alone.
+llvm::DenseSet<mlir::Value> findWeights(mlir::Block &block);
+
 /// Reshapes cost nothing: they stay where they are, and what they reshape is the value.
 WeightExpressions findWeightExpressions(GraphOp graph);
 

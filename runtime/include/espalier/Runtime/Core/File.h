@@ -87,6 +87,8 @@ public:
     return write(Span<const uint8_t>(reinterpret_cast<const uint8_t *>(text.data()), text.size()));
   }
   Status commit();
+  /// Where the bytes are until then.
+  const std::string &stagedPath() const { return temporary.empty() ? path : temporary; }
 
 private:
   AtomicFile(std::string path, std::string temporary, FileDescriptor fd)

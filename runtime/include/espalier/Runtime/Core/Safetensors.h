@@ -48,6 +48,10 @@ private:
   std::map<std::string, SafetensorsEntry> tensors;
 };
 
+/// Writes the tensors, but for the commit.
+Expected<AtomicFile> stageSafetensors(const std::string &path, const std::map<std::string, const HostTensor *> &tensors,
+                                      const Metadata &metadata = {});
+
 /// Writes the tensors atomically. They lie by falling element width, then by name, so that each is aligned to its
 /// element and equal content gives equal bytes.
 Status writeSafetensors(const std::string &path, const std::map<std::string, const HostTensor *> &tensors,

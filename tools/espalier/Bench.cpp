@@ -34,7 +34,7 @@ struct Measurement {
   std::vector<double> milliseconds; ///< of each run, rising
   std::vector<double> rowSeconds;   ///< of each row, all runs together; empty unless they were wanted
   /// Allocations in all runs together, by our rows and by the library's.
-  uint64_t ownAllocations = 0, libraryAllocations = 0;
+  uint64_t ownAllocations = 0, allocationsOfLibrary = 0;
 };
 
 class Bench final : public Verb {
@@ -166,7 +166,7 @@ rt::Expected<Measurement> Bench::measure(rt::Program &program) const {
   Clock::time_point rowStart;
   auto finishRow = [&] {
     uint64_t count = numAllocations();
-    (previous && table[*previous].isLibraryCall() ? result.libraryAllocations : result.ownAllocations) +=
+    (previous && table[*previous].isLibraryCall() ? result.allocationsOfLibrary : result.ownAllocations) +=
         count - allocations;
     allocations = count;
     if (!rows)
@@ -218,14 +218,14 @@ rt::Status Bench::report(const Subject &subject) const {
   getrusage(RUSAGE_SELF, &usage);
   double median = quantile(measured->milliseconds, 0.5), tail = quantile(measured->milliseconds, 0.99);
   double peak = measurePeakGflops(inference.target.precision() == Precision::F64, program.threads());
-  std::optional<double> gflops, share, ownAllocations, libraryAllocations;
+  std::optional<double> gflops, share, ownAllocations, allocationsOfLibrary;
   if (subject.flops) {
     gflops = 1e-6 * static_cast<double>(*subject.flops) / median;
     share = *gflops / peak;
   }
   if (canCountAllocations()) {
     ownAllocations = static_cast<double>(measured->ownAllocations) / static_cast<double>(runs);
-    libraryAllocations = static_cast<double>(measured->libraryAllocations) / static_cast<double>(runs);
+    allocationsOfLibrary = static_cast<double>(measured->allocationsOfLibrary) / static_cast<double>(runs);
   }
   if (json) {
     nlohmann::json document = {{"median_ms", median},
@@ -238,7 +238,7 @@ rt::Status Bench::report(const Subject &subject) const {
                                {"arena_bytes", program.table().arenaBytes},
                                {"peak_rss_bytes", usage.ru_maxrss * int64_t(1024)},
                                {"allocations_per_run", orNull(ownAllocations)},
-                               {"library_allocations_per_run", orNull(libraryAllocations)},
+                               {"library_allocations_per_run", orNull(allocationsOfLibrary)},
                                {"threads", program.threads()},
                                {"cpu", subject.cpu},
                                {"precision", precisionOf(program.executable())}};
@@ -251,7 +251,7 @@ rt::Status Bench::report(const Subject &subject) const {
                         *gflops, 100 * *share, peak, inference.target.precision() == Precision::BF16 ? "f32 " : "");
   if (ownAllocations)
     text +=
-        fmt::format("{:g} allocations in a run, and {:g} inside the library\n", *ownAllocations, *libraryAllocations);
+        fmt::format("{:g} allocations in a run, and {:g} inside the library\n", *ownAllocations, *allocationsOfLibrary);
   text += fmt::format("compiled in {:.0f} ms for {}; arena {:.1f} MiB\n", 1e3 * subject.compileSeconds, subject.cpu,
                       static_cast<double>(program.table().arenaBytes) / (1 << 20));
   double total = std::accumulate(measured->rowSeconds.begin(), measured->rowSeconds.end(), 0.0);

@@ -59,6 +59,8 @@ rt::Expected<rt::TensorMap> espalier::tools::drawWeights(cg::GraphOp graph, uint
         initializer.kind = rt::Initializer::Kind::Uniform;
       else if (drawn.kind == cg::InitDistribution::Kind::Normal)
         initializer.kind = rt::Initializer::Kind::Normal;
+      else if (drawn.kind == cg::InitDistribution::Kind::Values)
+        initializer = {rt::Initializer::Kind::Values, 0.0, 0.0, {drawn.values.begin(), drawn.values.end()}};
       if (rt::Status s = rt::initialize(*tensor, initializer, path, seed); !s.ok())
         return s;
     }

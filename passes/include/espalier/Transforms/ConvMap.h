@@ -50,6 +50,13 @@ struct ConvMap {
   std::array<int64_t, 4> filterShape() const { return {features, channels / groups, axes[0].kernel, axes[1].kernel}; }
 };
 
+/// A convolution as the map of its input; nothing where its filter has unknown extents, or its window passes the
+/// limits, within which sums and products cannot overflow.
+std::optional<ConvMap> mapOf(Conv2dOp conv);
+
+/// Sets how a window of `kernel` taps slides; false beyond the limits.
+bool setWindow(ConvMap &map, const WindowAttrs &window, llvm::ArrayRef<int64_t> kernel);
+
 /// Do the windows of two maps over one image have equally many positions? `sizes` are the positions along each axis of
 /// what they give, where known.
 bool haveSamePositions(const ConvMap &lhs, const ConvMap &rhs, std::array<std::optional<int64_t>, 2> sizes);

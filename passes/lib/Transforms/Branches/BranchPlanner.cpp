@@ -1,6 +1,7 @@
 //===- BranchPlanner.cpp - which sub-graphs become one convolution --------===//
 
 #include "BranchPlanner.h"
+#include "ImageSum.h"
 
 #include "espalier/Transforms/StepPasses.h"
 
@@ -46,9 +47,8 @@ int64_t BranchPlanner::countUses(Value value) const { return uses.lookup(value);
 /// An addition of images inside a larger sum, which is looked at as a whole.
 bool BranchPlanner::isInnerSum(Operation *op) const {
   auto isSum = [&](Operation *candidate) {
-    return isa<AddOp>(candidate) && llvm::all_of(candidate->getOperands(), [&](Value operand) {
-             return isImage(operand) && operand.getType() == candidate->getResult(0).getType();
-           });
+    return isImageSum(candidate) &&
+           llvm::all_of(candidate->getOperands(), [&](Value operand) { return isImage(operand); });
   };
   return isSum(op) && countUses(op->getResult(0)) == 1 && isSum(*op->getResult(0).user_begin());
 }
@@ -317,15 +317,7 @@ void BranchPlanner::visitJoin(Operation &op) {
 /// The summands of a tree of additions: those from one source that are worth it become one convolution.
 void BranchPlanner::visitSum(Operation &root) {
   Value result = root.getResult(0);
-  SmallVector<Value> leaves, stack{result};
-  while (!stack.empty()) {
-    Value value = stack.pop_back_val();
-    Operation *op = value.getDefiningOp();
-    if (value == result || (op && isInnerSum(op)))
-      stack.append({op->getOperand(1), op->getOperand(0)});
-    else
-      leaves.push_back(value);
-  }
+  SmallVector<Value> leaves = findSummands(cast<AddOp>(root), [&](Operation *op) { return isInnerSum(op); });
   std::array<std::optional<int64_t>, 2> sizes;
   for (unsigned axis : {0u, 1u})
     if (int64_t extent = typeOf(result).getDimSize(axis + 2); !ShapedType::isDynamic(extent))

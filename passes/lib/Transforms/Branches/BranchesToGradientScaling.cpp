@@ -1,5 +1,6 @@
 //===- BranchesToGradientScaling.cpp - one convolution that learns as many -===//
 
+#include "ImageSum.h"
 #include "WeightExpressions.h"
 
 #include "espalier/Transforms/BranchPasses.h"
@@ -48,19 +49,15 @@ struct BranchesToGradientScaling final : espalier::cg::impl::BranchesToGradientS
         graph.emitError("expects a graph without gradients: its branches are trained already");
         return signalPassFailure();
       }
-      eraseDead(body);
+      eraseDeadOps(body);
       opsOfPath.clear();
       for (auto parameter : body.getOps<ParameterOp>())
         ++opsOfPath[parameter.getPathAttr()];
       SmallVector<Collapsed> collapsed;
-      SmallVector<AddOp> roots;
-      for (auto add : graph.getBody().front().getOps<AddOp>())
-        if (isImageSum(add) && !isInner(add))
-          roots.push_back(add);
-      for (AddOp root : roots)
+      for (AddOp root : findImageSums(body))
         if (std::optional<Collapsed> result = collapse(root))
           collapsed.push_back(*result);
-      eraseDead(body);
+      eraseDeadOps(body);
       // The initial filters become parameters; other expressions stay as they are.
       WeightExpressions all = findWeightExpressions(graph), own;
       own.keptPaths = all.keptPaths;
@@ -76,19 +73,6 @@ struct BranchesToGradientScaling final : espalier::cg::impl::BranchesToGradientS
   }
 
 private:
-  static void eraseDead(Block &body) {
-    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body)))
-      if (isOpTriviallyDead(&op))
-        op.erase();
-  }
-
-  static bool isImageSum(Operation *op) {
-    auto add = dyn_cast<AddOp>(op);
-    return add && add.getType().getRank() == 4 && add.getLhs().getType() == add.getType() &&
-           add.getRhs().getType() == add.getType();
-  }
-  static bool isInner(AddOp add) { return isImageSum(add) && add->hasOneUse() && isImageSum(*add->user_begin()); }
-
   static std::nullopt_t refuse(Operation *op, const Twine &reason) {
     remark::missed(op->getLoc(), remark::RemarkOpts::name("not-scaled").category(getArgumentName()))
         << remark::reason("{0}", reason.str());
@@ -161,17 +145,8 @@ private:
   }
 
   std::optional<Collapsed> collapse(AddOp root) {
-    SmallVector<Value> stack{root.getRhs(), root.getLhs()};
     SmallVector<ScaledBranch> branches;
-    SmallVector<Value> leaves;
-    while (!stack.empty()) {
-      Value value = stack.pop_back_val();
-      if (auto add = value.getDefiningOp<AddOp>(); add && isInner(add))
-        stack.append({add.getRhs(), add.getLhs()});
-      else
-        leaves.push_back(value);
-    }
-    for (Value leaf : leaves) {
+    for (Value leaf : findSummands(root, isInnerImageSum)) {
       std::optional<ScaledBranch> branch = matchBranch(leaf);
       if (!branch)
         return std::nullopt;
@@ -189,23 +164,6 @@ private:
     return build(root, branches);
   }
 
-  static ConvMap mapOf(const ScaledBranch &branch) {
-    Conv2dOp conv = branch.conv;
-    WindowAttrs window = conv.getWindow();
-    RankedTensorType type = conv.getFilter().getType();
-    ConvMap map;
-    map.groups = window.groups;
-    map.features = type.getDimSize(0);
-    map.channels = type.getDimSize(1) * window.groups;
-    map.filter = conv.getFilter();
-    for (unsigned i : {0u, 1u}) {
-      int64_t kernel = type.getDimSize(i + 2);
-      map.axes[i] = {kernel, window.strides[i], kernel == 1 ? 1 : window.dilations[i], window.padBefore(i),
-                     window.padAfter(i)};
-    }
-    return map;
-  }
-
   std::optional<Collapsed> build(AddOp root, ArrayRef<ScaledBranch> branches) {
     OpBuilder builder(root);
     ConvAlgebra algebra(builder, root.getType().getElementType(), /*training=*/true);
@@ -215,17 +173,18 @@ private:
       if (int64_t extent = root.getType().getDimSize(axis + 2); !ShapedType::isDynamic(extent))
         sizes[axis] = extent;
     // Geometry first, so that nothing is built in vain.
-    std::optional<ConvMap> whole = mapOf(branches[0]);
-    int64_t outputs = whole->features;
+    std::optional<ConvMap> whole;
     bool isByOutput = false;
     for (const ScaledBranch &branch : branches) {
       isByOutput |= branch.factors.size() > 1;
-      if (!whole || !haveSamePositions(*whole, mapOf(branch), sizes))
+      std::optional<ConvMap> map = mapOf(branch.conv);
+      if (map && whole && !haveSamePositions(*whole, *map, sizes))
         return refuse(root, "the branches slide differently");
-      whole = uniteGeometry(*whole, mapOf(branch));
+      whole = map && whole ? uniteGeometry(*whole, *map) : map;
+      if (!whole)
+        return refuse(root, "the window or the filter would be too large");
     }
-    if (!whole)
-      return refuse(root, "the window or the filter would be too large");
+    int64_t outputs = whole->features;
     int64_t rows = whole->axes[0].kernel, columns = whole->axes[1].kernel;
     if (rows == 1 || columns == 1 || rows % 2 == 0 || columns % 2 == 0)
       return refuse(root, "the window of the sum is not of odd extents of at least 3");
@@ -235,7 +194,7 @@ private:
     SmallVector<double> matrix(copies * rows * columns, 0.0);
     SmallVector<ConvMap> maps;
     for (const ScaledBranch &branch : branches) {
-      ConvMap map = mapOf(branch);
+      ConvMap map = *mapOf(branch.conv);
       auto tap = [&](unsigned axis, int64_t index) {
         const WindowAxis &from = map.axes[axis], &to = whole->axes[axis];
         return (to.low - from.low + from.dilation * index) / to.dilation;

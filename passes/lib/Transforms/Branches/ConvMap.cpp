@@ -19,6 +19,34 @@ bool espalier::cg::haveSamePositions(const ConvMap &lhs, const ConvMap &rhs,
   return true;
 }
 
+bool espalier::cg::setWindow(ConvMap &map, const WindowAttrs &window, ArrayRef<int64_t> kernel) {
+  for (unsigned i : {0u, 1u}) {
+    WindowAxis &axis = map.axes[i];
+    // Gaps of a single tap mean nothing.
+    int64_t dilation = kernel[i] == 1 ? 1 : window.dilations[i];
+    axis = {kernel[i], window.strides[i], dilation, window.padBefore(i), window.padAfter(i)};
+    for (int64_t extent : {axis.kernel, axis.stride, axis.dilation, axis.low, axis.high})
+      if (extent < 0 || extent > ConvAlgebra::maxExtent)
+        return false;
+  }
+  return true;
+}
+
+std::optional<ConvMap> espalier::cg::mapOf(Conv2dOp conv) {
+  RankedTensorType filter = conv.getFilter().getType();
+  if (!filter.hasStaticShape() || filter.getNumElements() == 0)
+    return std::nullopt;
+  WindowAttrs window = conv.getWindow();
+  ConvMap map;
+  map.groups = window.groups;
+  map.features = filter.getDimSize(0);
+  map.channels = filter.getDimSize(1) * window.groups;
+  map.filter = conv.getFilter();
+  if (!setWindow(map, window, filter.getShape().drop_front(2)))
+    return std::nullopt;
+  return map;
+}
+
 /// The smallest window that has the taps of both.
 static WindowAxis uniteAxis(const WindowAxis &lhs, const WindowAxis &rhs) {
   WindowAxis result = lhs;

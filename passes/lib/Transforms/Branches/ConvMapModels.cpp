@@ -22,25 +22,6 @@ std::array<std::optional<int64_t>, 2> positionsOf(Value value) {
   return sizes;
 }
 
-/// Strides, dilations and pads of a window; refused beyond the limits, within which sums and products cannot overflow.
-LogicalResult setWindow(ConvAlgebra &algebra, ConvMap &map, const WindowAttrs &window, ArrayRef<int64_t> kernel) {
-  for (unsigned i : {0u, 1u}) {
-    WindowAxis &axis = map.axes[i];
-    axis.kernel = kernel[i];
-    axis.stride = window.strides[i];
-    axis.dilation = window.dilations[i];
-    axis.low = window.padBefore(i);
-    axis.high = window.padAfter(i);
-    for (int64_t extent : {axis.kernel, axis.stride, axis.dilation, axis.low, axis.high})
-      if (extent < 0 || extent > ConvAlgebra::maxExtent)
-        return algebra.refuse("the window or the filter would be too large");
-    // Gaps of a single tap mean nothing.
-    if (axis.kernel == 1)
-      axis.dilation = 1;
-  }
-  return success();
-}
-
 /// A constant summand or factor, `value`, beside an image with `map`.
 FailureOr<Value> vectorBeside(ConvAlgebra &algebra, Operation *op, unsigned index, const ConvMap &map) {
   // Broadcasting may not make the image larger.
@@ -56,17 +37,12 @@ struct Conv2dModel final : ConvMapOpInterface::ExternalModel<Conv2dModel, Conv2d
       return algebra.refuse("the filter is made of the image");
     if (operands[1])
       return algebra.refuse("the filter depends on the image");
-    RankedTensorType filter = typeOf(conv.getFilter());
-    if (!filter.hasStaticShape() || filter.getNumElements() == 0)
+    if (!typeOf(conv.getFilter()).hasStaticShape())
       return algebra.refuse("the extents of the filter are not known");
-    ConvMap map;
-    map.groups = conv.getWindow().groups;
-    map.features = filter.getDimSize(0);
-    map.channels = filter.getDimSize(1) * map.groups;
-    map.filter = conv.getFilter();
-    if (failed(setWindow(algebra, map, conv.getWindow(), filter.getShape().drop_front(2))))
-      return failure();
-    return algebra.compose(map, *operands[0]);
+    std::optional<ConvMap> map = mapOf(conv);
+    if (!map)
+      return algebra.refuse("the window or the filter would be too large");
+    return algebra.compose(*map, *operands[0]);
   }
 };
 
@@ -76,8 +52,8 @@ struct AvgPoolModel final : ConvMapOpInterface::ExternalModel<AvgPoolModel, AvgP
     if (pool.getCeilMode())
       return algebra.refuse("windows of an average pool with 'ceil_mode' may have different sizes");
     ConvMap map = ConvAlgebra::identity(operands[0]->features);
-    if (failed(setWindow(algebra, map, pool.getWindow(), pool.getKernel())))
-      return failure();
+    if (!setWindow(map, pool.getWindow(), pool.getKernel()))
+      return algebra.refuse("the window or the filter would be too large");
     int64_t size = map.axes[0].kernel * map.axes[1].kernel;
     if (size > 1)
       map.filter = algebra.constant(map.filterShape(), 1.0 / static_cast<double>(size));
@@ -191,8 +167,8 @@ struct PadModel final : ConvMapOpInterface::ExternalModel<PadModel, PadOp> {
     ConvMap map = ConvAlgebra::identity(operands[0]->features);
     WindowAttrs window;
     window.pads = {low[2], low[3], high[2], high[3]};
-    if (failed(setWindow(algebra, map, window, {1, 1})))
-      return failure();
+    if (!setWindow(map, window, {1, 1}))
+      return algebra.refuse("the window or the filter would be too large");
     return algebra.compose(map, *operands[0]);
   }
 };

@@ -2,6 +2,7 @@
 
 #include "NormsAfter.h"
 
+#include "ImageSum.h"
 #include "WeightExpressions.h"
 
 #include "espalier/Transforms/ConvMap.h"
@@ -20,35 +21,12 @@ public:
       : function(function), builder(function.getContext()), weights(findWeights(function.getFunctionBody().front())) {}
 
   int64_t run() {
-    SmallVector<AddOp> roots;
-    for (AddOp add : function.getFunctionBody().front().getOps<AddOp>())
-      if (!isInner(add))
-        roots.push_back(add);
-    for (AddOp root : roots)
+    for (AddOp root : findImageSums(function.getFunctionBody().front()))
       move(root);
     return moved;
   }
 
 private:
-  static bool isSum(Operation *op) {
-    auto add = dyn_cast<AddOp>(op);
-    return add && add.getType().getRank() == 4 && add.getLhs().getType() == add.getType() &&
-           add.getRhs().getType() == add.getType();
-  }
-  static bool isInner(AddOp add) { return isSum(add) && add->hasOneUse() && isSum(*add->user_begin()); }
-
-  static SmallVector<Value> findSummands(AddOp root) {
-    SmallVector<Value> leaves, stack{root.getRhs(), root.getLhs()};
-    while (!stack.empty()) {
-      Value value = stack.pop_back_val();
-      if (auto add = value.getDefiningOp<AddOp>(); add && isInner(add))
-        stack.append({add.getRhs(), add.getLhs()});
-      else
-        leaves.push_back(value);
-    }
-    return leaves;
-  }
-
   /// Of the convolution behind `norm`; 0 where there is none.
   static int64_t windowBefore(BatchNormOp norm) {
     auto conv = norm.getInput().getDefiningOp<Conv2dOp>();
@@ -86,12 +64,10 @@ private:
   }
 
   void move(AddOp root) {
-    if (!isSum(root))
-      return;
     // A shortcut around the branches may be in the same sum: branches come from one image.
     llvm::MapVector<Value, SmallVector<BatchNormOp>> bySource;
     SmallVector<Value> summands;
-    for (Value leaf : findSummands(root)) {
+    for (Value leaf : findSummands(root, isInnerImageSum)) {
       auto norm = leaf.getDefiningOp<BatchNormOp>();
       if (norm && norm->hasOneUse())
         bySource[findSource(norm)].push_back(norm);

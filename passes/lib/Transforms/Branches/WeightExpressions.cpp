@@ -21,6 +21,12 @@ llvm::DenseSet<Value> espalier::cg::findWeights(Block &block) {
   return weights;
 }
 
+void espalier::cg::eraseDeadOps(Block &block) {
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+    if (isOpTriviallyDead(&op))
+      op.erase();
+}
+
 WeightExpressions espalier::cg::findWeightExpressions(GraphOp graph) {
   WeightExpressions expressions;
   llvm::DenseSet<Value> weights = findWeights(graph.getBody().front()), stored; // of them, what is no literal
@@ -181,8 +187,6 @@ LogicalResult espalier::cg::materialize(GraphOp graph, const WeightExpressions &
     if (made)
       made(value, parameter);
   }
-  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(graph.getBody().front())))
-    if (isOpTriviallyDead(&op))
-      op.erase();
+  eraseDeadOps(graph.getBody().front());
   return success();
 }

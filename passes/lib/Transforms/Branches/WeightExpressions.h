@@ -20,6 +20,9 @@ struct WeightExpressions {
 /// The values of a block that depend on parameters, states and literals alone.
 llvm::DenseSet<mlir::Value> findWeights(mlir::Block &block);
 
+/// Erases what is pure and not used, the last first.
+void eraseDeadOps(mlir::Block &block);
+
 /// Reshapes cost nothing: they stay where they are, and what they reshape is the value.
 WeightExpressions findWeightExpressions(GraphOp graph);
 

@@ -183,17 +183,8 @@ def main():
     scaled = train[0].astype("float64") / 255
     scale = (scaled.mean(axis=(0, 2, 3)).tolist(), scaled.std(axis=(0, 2, 3)).tolist())
     classes = class_count(options.data)
+    network = os.path.join(ROOT, "examples", "zoo", "cifar100_resnet20.esp" if classes == 100 else "cifar_resnet20.esp")
     with tempfile.TemporaryDirectory() as folder:
-        with open(os.path.join(ROOT, "examples", "zoo", "cifar_resnet20.esp")) as file:
-            text = file.read()
-        network = os.path.join(folder, "resnet20.esp")
-        with open(network, "w") as file:
-            file.write(text.replace("f32[N, 10]", f"f32[N, {classes}]"))
-        with open(os.path.join(ROOT, "examples", "zoo", "lib", "resnet.esp")) as file:
-            text = file.read()
-        os.mkdir(os.path.join(folder, "lib"))
-        with open(os.path.join(folder, "lib", "resnet.esp"), "w") as file:
-            file.write(text.replace("linear(10)", f"linear({classes})"))
         # How many classes there are is read off the labels: one image is of the last one.
         batch = [int(numpy.argmax(train[1] == classes - 1)), *range(127)]
         difference, distances = first_step(options, network, train[0][batch], train[1][batch], scale)

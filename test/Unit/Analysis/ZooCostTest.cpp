@@ -93,7 +93,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Entry{"resnet18", 1814073344, 11689512}, Entry{"resnet34", 3663761408, 21797672},
                     Entry{"resnet50", 4089184256, 25557032}, Entry{"mobilenet_v2", 300774272, 3504872},
                     Entry{"repvgg_a0", 1512581120, 9108968}, Entry{"cifar_vgg16", 313201664, 14728266},
-                    Entry{"cifar_resnet18", 555422720, 11173962}, Entry{"cifar_resnet20", 40813184, 272474}),
+                    Entry{"cifar_resnet18", 555422720, 11173962}, Entry{"cifar_resnet20", 40813184, 272474},
+                    Entry{"cifar_vgg7", 38634752, 289194}, Entry{"cifar100_vgg7", 38646272, 300804},
+                    Entry{"cifar100_resnet20", 40818944, 278324}),
     [](const testing::TestParamInfo<Entry> &info) { return std::string(info.param.net); });
 
 } // namespace

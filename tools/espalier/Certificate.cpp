@@ -87,6 +87,13 @@ rt::Expected<Certificate> Certificate::read(const std::string &path) {
                        return has(file, "path", isString) && has(file, "sha256", isString);
                      });
             });
+  auto isError = [](const Json &value) { return value.is_number() && value >= 0.0; };
+  isRight = isRight && has(json, "outputs", [&](const Json &outputs) {
+              return outputs.is_array() && std::all_of(outputs.begin(), outputs.end(), [&](const Json &output) {
+                       return has(output, "name", isString) && has(output, "max_absolute", isError) &&
+                              has(output, "relative", isError);
+                     });
+            });
   if (!isRight)
     return rt::invalidInput("{} is no certificate of 'espalier fold --verify'", path);
   Certificate result;
@@ -94,6 +101,8 @@ rt::Expected<Certificate> Certificate::read(const std::string &path) {
   result.sizes = json["sizes"].get<SizeBindings>();
   result.seed = json["seed"];
   result.tolerance = json["tolerance"];
+  for (const Json &output : json["outputs"])
+    result.outputs.push_back({output["name"], output["max_absolute"], output["relative"]});
   for (const auto &[role, file] : json["files"].items())
     result.files[role] = {file["path"], file["sha256"]};
   return result;

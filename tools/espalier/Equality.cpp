@@ -79,6 +79,7 @@ rt::Expected<std::vector<OutputError>> espalier::tools::compareNetworks(Weighted
       double largest = 0.0, difference = 0.0, norm = 0.0;
       for (double x : a.elements<double>())
         largest = std::isfinite(x) ? std::max(largest, std::abs(x)) : INFINITY;
+      error.largest = largest;
       double unit = largest > 0.0 ? largest : 1.0;
       for (int64_t j = 0; j < a.numElements(); ++j) {
         double x = a.elements<double>()[j], distance = std::abs(x - b.elements<double>()[j]);
@@ -108,5 +109,27 @@ rt::Status espalier::tools::checkErrors(const std::vector<OutputError> &errors, 
       return rt::invalidInput("output '{}' of the folded network is off by {:.3g} of its norm, which is more than "
                               "{:.3g}",
                               error.name, error.relative, tolerance);
+  return {};
+}
+
+rt::Status espalier::tools::checkRecorded(const std::vector<OutputError> &errors,
+                                          const std::vector<OutputError> &recorded) {
+  if (errors.size() != recorded.size())
+    return rt::invalidInput("has errors of {} outputs, but the networks have {}", recorded.size(), errors.size());
+  constexpr double rounding = 1e-12;
+  auto agree = [](double measured, double stored, double unit) {
+    return std::abs(measured - stored) <= std::max(0.01 * std::max(measured, stored), rounding * unit);
+  };
+  for (auto [error, stored] : llvm::zip_equal(errors, recorded)) {
+    if (error.name != stored.name)
+      return rt::invalidInput("has the errors of an output {}, but the networks have '{}' in its place",
+                              rt::quote(stored.name), error.name);
+    if (!agree(error.relative, stored.relative, 1.0))
+      return rt::invalidInput("says that output '{}' is off by {:.3g} of its norm, but it is by {:.3g}", error.name,
+                              stored.relative, error.relative);
+    if (!agree(error.maxAbsolute, stored.maxAbsolute, error.largest))
+      return rt::invalidInput("says that the largest error of output '{}' is {:.3g}, but it is {:.3g}", error.name,
+                              stored.maxAbsolute, error.maxAbsolute);
+  }
   return {};
 }

@@ -14,6 +14,7 @@ struct OutputError {
   std::string name;
   double maxAbsolute = 0.0;
   double relative = 0.0; ///< the norm of the difference, as a share of the norm of the first network's output
+  double largest = 0.0;  ///< number of the first network's output, without its sign
 };
 
 /// A network with weights, at certain sizes.
@@ -32,6 +33,11 @@ std::string describeErrors(const std::vector<OutputError> &errors);
 
 /// InvalidInput with the first output whose relative error is larger than `tolerance`.
 rt::Status checkErrors(const std::vector<OutputError> &errors, double tolerance);
+
+/// InvalidInput with the first output whose errors are not those that were `recorded`. Errors come from the rounding of
+/// folded weights, which lie in files; other processors and numbers of threads add up in another order, in float64. So
+/// errors agree that differ by a hundredth, or by 1e-12 of the output.
+rt::Status checkRecorded(const std::vector<OutputError> &errors, const std::vector<OutputError> &recorded);
 
 } // namespace espalier::tools
 

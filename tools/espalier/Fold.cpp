@@ -3,6 +3,7 @@
 #include "../common/Compile.h"
 #include "Certificate.h"
 #include "FoldedNetwork.h"
+#include "GraphWeights.h"
 #include "Pricing.h"
 #include "Verbs.h"
 #include "WeightsFile.h"
@@ -30,7 +31,10 @@ public:
   void declare(CLI::App &flags) override {
     network.declare(flags);
     CLI::Option *file = flags.add_option("--weights", weights, "Weights (safetensors)")->type_name("FILE");
-    flags.add_flag("--random-weights", randomWeights, "Draw weights from their initialisers")->excludes(file);
+    flags
+        .add_flag("--random-weights", randomWeights,
+                  "Draw weights from their initialisers, those of norms as if trained")
+        ->excludes(file);
     flags.add_option("--seed", seed, "Seed of random weights and inputs")->capture_default_str();
     flags.add_option("-o,--output", output, "Folded network (.mlir)")->type_name("FILE")->required();
     flags.add_option("--out-weights", outWeights, "Folded weights (safetensors)")->type_name("FILE")->required();
@@ -82,7 +86,7 @@ rt::Status Fold::checkFlags() const {
 rt::Expected<WeightsFile> Fold::readWeights(cg::GraphOp graph) const {
   if (!weights.empty())
     return WeightsFile::read(weights);
-  rt::Expected<rt::TensorMap> drawn = drawWeights(graph, seed);
+  rt::Expected<rt::TensorMap> drawn = drawWeights(graph, seed, WeightDraw::Varied);
   if (!drawn)
     return drawn.takeStatus();
   WeightsFile file;

@@ -17,9 +17,6 @@ struct FoldedNetwork {
   std::map<std::string, std::vector<std::string>> sources;
 };
 
-/// The parameters and states of `graph`, drawn from their initialisers: the numbers that the runtime draws for `seed`.
-rt::Expected<rt::TensorMap> drawWeights(cg::GraphOp graph, uint64_t seed);
-
 /// Folds `graph` and computes the new weights in float64. The module has the folded graph, and the graphs of the old
 /// one that have no weights (losses, metrics). InvalidInput where a weight is missing, has another type or is not
 /// finite, or where a new one is not finite in the network's type.

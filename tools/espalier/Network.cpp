@@ -6,6 +6,7 @@
 #include "../common/ModuleFile.h"
 
 #include "espalier/Pipelines/InitAll.h"
+#include "espalier/Transforms/BranchPasses.h"
 
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
@@ -139,8 +140,8 @@ rt::Expected<cg::GraphOp> Network::choose(const std::string &arch) {
   for (cg::GraphOp graph : loaded->getOps<cg::GraphOp>()) {
     if (!arch.empty() && graph.getSymName() == arch)
       return graph;
-    // Losses and metrics are graphs too, but not what one prices or runs unless one says so.
-    if (graph->hasAttr("cg.fn"))
+    // Losses, metrics and the graphs that compute weights are not what one prices or runs unless one says so.
+    if (graph->hasAttr("cg.fn") || graph->hasAttr(cg::weightsOfAttrName))
       continue;
     candidates.push_back(graph);
     list += (list.empty() ? "" : ", ") + graph.getSymName().str();

@@ -2,6 +2,7 @@
 
 #include "Branches.h"
 #include "Environment.h"
+#include "GraphWeights.h"
 #include "Interrupt.h"
 #include "Network.h"
 #include "Options.h"
@@ -55,6 +56,7 @@ private:
   rt::Expected<SizeBindings> bindSizes(cg::GraphOp graph, int64_t batch, const rt::ImageShape &image) const;
   rt::Expected<rt::TrainingPrograms> compile(cg::GraphOp graph);
   rt::Expected<rt::RunIdentity> identify(cg::GraphOp graph);
+  rt::Status loadComputed(rt::Trainer &trainer);
   rt::Status initialise(rt::Trainer &trainer);
   rt::Status resume(rt::Trainer &trainer, const rt::RunIdentity &identity);
   rt::Status openFolder(llvm::StringRef arch);
@@ -416,9 +418,25 @@ rt::Expected<rt::RunIdentity> Train::identify(cg::GraphOp graph) {
   return identity;
 }
 
+/// What a graph of weights beside the network says that parameters start as.
+rt::Status Train::loadComputed(rt::Trainer &trainer) {
+  rt::Expected<cg::GraphOp> graph = net.choose(network.arch);
+  if (!graph)
+    return graph.takeStatus();
+  rt::Expected<rt::TensorMap> computed = computeInitialWeights(*graph, static_cast<uint64_t>(recipe.seed));
+  if (!computed)
+    return computed.takeStatus().in(recipe.network);
+  std::vector<std::string> misfits = trainer.compare(*computed).misshapen;
+  if (!misfits.empty())
+    return rt::invalidInput("{}: computed initial weights do not fit: {}", recipe.network, misfits.front());
+  return trainer.load(*computed);
+}
+
 /// The initial values of a new run.
 rt::Status Train::initialise(rt::Trainer &trainer) {
   if (rt::Status s = trainer.initialize(artifact.initializers); !s.ok())
+    return s;
+  if (rt::Status s = loadComputed(trainer); !s.ok())
     return s;
   if (recipe.initFrom.empty())
     return {};

@@ -1,7 +1,7 @@
 //===- Verify.cpp - espalier verify ---------------------------------------===//
 
 #include "Certificate.h"
-#include "FoldedNetwork.h"
+#include "GraphWeights.h"
 #include "Verbs.h"
 #include "WeightsFile.h"
 
@@ -45,7 +45,7 @@ rt::Status Verify::run() {
       return graph.takeStatus();
     side.graph = *graph;
     if (prefix.empty() && !certificate->files.count("weights")) {
-      rt::Expected<rt::TensorMap> drawn = drawWeights(side.graph, certificate->seed);
+      rt::Expected<rt::TensorMap> drawn = drawWeights(side.graph, certificate->seed, WeightDraw::Varied);
       if (!drawn)
         return drawn.takeStatus();
       side.weights = std::move(*drawn);
@@ -70,6 +70,8 @@ rt::Status Verify::run() {
   if (!errors)
     return errors.takeStatus();
   if (rt::Status s = checkErrors(*errors, certificate->tolerance); !s.ok())
+    return std::move(s).in(file);
+  if (rt::Status s = checkRecorded(*errors, certificate->outputs); !s.ok())
     return std::move(s).in(file);
   return writeResult("", describeErrors(*errors));
 }

@@ -6,6 +6,8 @@ import struct
 import sys
 import zlib
 
+from safetensors_file import read_file, write_file
+
 folder = sys.argv[1]
 
 
@@ -21,19 +23,14 @@ def write_png(name, rows):
 
 def rewrite(name, evaluate):
     """The weights with other settings of evaluation; None removes them."""
-    with open(f"{folder}/w.safetensors", "rb") as file:
-        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-        data = file.read()
+    header, data = read_file(f"{folder}/w.safetensors")
     preprocessing = json.loads(header["__metadata__"]["espalier.preprocessing"])
     assert preprocessing.pop("evaluate") == {"centre_crop": {"size": 6}}
     assert (preprocessing["height"], preprocessing["width"]) == (6, 6)
     if evaluate is not None:
         preprocessing["evaluate"] = evaluate
     header["__metadata__"]["espalier.preprocessing"] = json.dumps(preprocessing)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(f"{folder}/{name}.safetensors", "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text + data)
+    write_file(f"{folder}/{name}.safetensors", header, data)
 
 
 def probabilities(name):

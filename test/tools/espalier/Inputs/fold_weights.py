@@ -3,33 +3,10 @@
 CHANGE is `drop`, `all=NUMBER`, or `PLACE=NUMBER` for one number of the tensor.
 """
 
-import json
 import random
-import struct
 import sys
 
-
-def write(path, tensors):
-    header, data = {}, b""
-    for name, (shape, numbers) in sorted(tensors.items()):
-        end = len(data) + 4 * len(numbers)
-        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), end]}
-        data += struct.pack(f"<{len(numbers)}f", *numbers)
-    text = json.dumps(header).encode()
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text + data)
-
-
-def read(path):
-    with open(path, "rb") as file:
-        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-        data = file.read()
-    tensors = {}
-    for name, entry in header.items():
-        if name != "__metadata__":
-            begin, end = entry["data_offsets"]
-            tensors[name] = (entry["shape"], list(struct.unpack(f"<{(end - begin) // 4}f", data[begin:end])))
-    return tensors
+from safetensors_file import pack, read_tensors, unpack, write_tensors
 
 
 def make():
@@ -44,20 +21,22 @@ def make():
         for extent in shape:
             count *= extent
         low = 0.1 if name.endswith("running_var") else -1
-        tensors[name] = (shape, [random.uniform(low, 1) for _ in range(count)])
+        tensors[name] = (shape, pack([random.uniform(low, 1) for _ in range(count)]))
     return tensors
 
 
 if sys.argv[1] == "make":
-    write(sys.argv[2], make())
+    write_tensors(sys.argv[2], make())
 else:
     source, target, name, change = sys.argv[1:]
-    tensors = read(source)
+    tensors = read_tensors(source)
     if change == "drop":
         del tensors[name]
     else:
         place, number = change.split("=")
-        numbers = tensors[name][1]
+        shape, content = tensors[name]
+        numbers = unpack(content)
         for index in range(len(numbers)) if place == "all" else [int(place)]:
             numbers[index] = float(number)
-    write(target, tensors)
+        tensors[name] = (shape, pack(numbers))
+    write_tensors(target, tensors)

@@ -2,33 +2,21 @@
 
 import glob
 import json
+import math
 import os
-import struct
 import subprocess
 import sys
+
+from safetensors_file import pack, read_file, read_tensors, write_tensors
 
 SHAPES = {"stem.weight": [2, 1], "stem.bn.weight": [2], "stems.weight": [2], "head.weight": [2, 1, 1, 2], "other": [2], "other#average": [2]}
 
 
-def read(path):
-    with open(path, "rb") as file:
-        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-        data = file.read()
-    return {n: (e["shape"], data[slice(*e["data_offsets"])]) for n, e in header.items() if n != "__metadata__"}, header
-
-
-def write(path, shapes):
-    header, data = {"__metadata__": {"format": "pt"}}, b""
+def make(shapes):
+    tensors = {}
     for number, (name, shape) in enumerate(shapes.items()):
-        count = 1
-        for extent in shape:
-            count *= extent
-        values = struct.pack(f"<{count}f", *(number + i / 1024 for i in range(count)))
-        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + len(values)]}
-        data += values
-    text = json.dumps(header).encode()
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text + data)
+        tensors[name] = (shape, pack([number + i / 1024 for i in range(math.prod(shape))]))
+    return tensors
 
 
 def tables(**texts):
@@ -38,7 +26,7 @@ def tables(**texts):
 
 
 if sys.argv[1] == "write":
-    write("a.safetensors", SHAPES)
+    write_tensors("a.safetensors", make(SHAPES), metadata={"format": "pt"})
     tables(
         good="# comment\nstem layer.0  # another\nstem.bn layer.1\nhead fc flatten\n\nother other2",
         unused="stem layer\nste x\n",
@@ -47,7 +35,7 @@ if sys.argv[1] == "write":
         clash="stem.bn.weight other\n",
     )
 elif sys.argv[1] == "check":
-    (before, _), (after, header) = read("a.safetensors"), read("b.safetensors")
+    before, after = read_tensors("a.safetensors"), read_tensors("b.safetensors")
     expected = {
         "layer.0.weight": before["stem.weight"],
         "layer.1.weight": before["stem.bn.weight"],
@@ -57,7 +45,7 @@ elif sys.argv[1] == "check":
         "other2#average": before["other#average"],
     }
     assert after == expected, after
-    assert header["__metadata__"] == {"format": "pt"}
+    assert read_file("b.safetensors")[0]["__metadata__"] == {"format": "pt"}
 else:
     zoo = os.path.join(sys.argv[2], "examples", "zoo")
     tested = 0

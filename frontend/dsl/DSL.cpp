@@ -83,9 +83,8 @@ Program::Loaded *Program::openLibraryFile(mlir::Location loc, const Import &impo
   const LibraryFile *file =
       llvm::find_if(libraryFiles(), [&](const LibraryFile &candidate) { return candidate.name == name; });
   if (file == libraryFiles().end()) {
-    auto names = llvm::map_range(libraryFiles(), [](const LibraryFile &candidate) { return candidate.name; });
     diags.error(loc, Diag::CannotImport, import.path,
-                "the files that come with the tools are " + llvm::join(names, ", "));
+                "the files that come with the tools are " + llvm::join(espalier::libraryFileNames(), ", "));
     return nullptr;
   }
   if (Loaded *known = byKey.lookup(import.path))
@@ -249,8 +248,11 @@ const Decl *Program::lookup(StringRef name) const {
 }
 
 std::vector<std::string> espalier::libraryFileNames() {
-  auto names = llvm::map_range(libraryFiles(), [](const LibraryFile &file) { return file.name.str(); });
-  return {names.begin(), names.end()};
+  std::vector<std::string> names;
+  for (const LibraryFile &file : libraryFiles())
+    if (!file.name.starts_with("_"))
+      names.push_back(file.name.str());
+  return names;
 }
 
 mlir::OwningOpRef<mlir::ModuleOp> espalier::parseArchitecture(llvm::SourceMgr &sources, mlir::MLIRContext *context,

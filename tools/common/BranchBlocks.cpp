@@ -27,6 +27,7 @@ public:
   using BlockProvider::BlockProvider;
 
   OwningOpRef<ModuleOp> instantiate(StringRef block, const cg::BlockSite &site, Location loc) const override;
+  std::optional<std::string> refuse(StringRef block, const cg::BlockSite &site) const override;
 };
 } // namespace
 
@@ -91,18 +92,39 @@ static std::string writeArchitecture(const BlockName &name, const cg::BlockSite 
   return text;
 }
 
+static void addArchitecture(llvm::SourceMgr &sources, const BlockName &name, const cg::BlockSite &site) {
+  sources.AddNewSourceBuffer(
+      llvm::MemoryBuffer::getMemBufferCopy(writeArchitecture(name, site), "<convolution to expand>"), llvm::SMLoc());
+}
+
 OwningOpRef<ModuleOp> LanguageBlocks::instantiate(StringRef block, const cg::BlockSite &site, Location loc) const {
   FailureOr<BlockName> name = parseBlockName(block, loc);
   if (failed(name))
     return {};
   llvm::SourceMgr sources;
-  sources.AddNewSourceBuffer(
-      llvm::MemoryBuffer::getMemBufferCopy(writeArchitecture(*name, site), "<convolution to expand>"), llvm::SMLoc());
+  addArchitecture(sources, *name, site);
   SourceMgrDiagnosticHandler handler(sources, getContext());
   OwningOpRef<ModuleOp> module = parseArchitecture(sources, getContext());
   if (!module)
     emitError(loc) << "this convolution cannot be expanded into the block '" << block << "'";
   return module;
+}
+
+std::optional<std::string> LanguageBlocks::refuse(StringRef block, const cg::BlockSite &site) const {
+  std::string reason;
+  ScopedDiagnosticHandler handler(getContext(), [&](Diagnostic &diag) {
+    if (reason.empty() && diag.getSeverity() == DiagnosticSeverity::Error)
+      reason = diag.str();
+    return success();
+  });
+  FailureOr<BlockName> name = parseBlockName(block, UnknownLoc::get(getContext()));
+  if (failed(name))
+    return reason;
+  llvm::SourceMgr sources;
+  addArchitecture(sources, *name, site);
+  if (parseArchitecture(sources, getContext()))
+    return std::nullopt;
+  return reason;
 }
 
 void espalier::tools::registerBranchBlocks(DialectRegistry &registry) {

@@ -91,6 +91,8 @@ void espalier::buildTrainingGraphPipeline(OpPassManager &manager, const Training
   if (options.accumulate > 1)
     manager.addNestedPass<GraphOp>(
         cg::createAccumulateGradients(cg::AccumulateGradientsOptions{options.accumulate, cg::BatchPart::Last}));
+  if (options.score)
+    manager.addNestedPass<GraphOp>(cg::createScoreFilters(*options.score));
   if (options.clipNorm || options.clipValue)
     manager.addNestedPass<GraphOp>(cg::createClipGradients(
         cg::ClipGradientsOptions{options.clipNorm.value_or(0.0), options.clipValue.value_or(0.0)}));

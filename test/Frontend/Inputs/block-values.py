@@ -139,6 +139,52 @@ def orepa(site):
     return norm(F.conv2d(site.x, weight, None, site.stride, site.pad, site.dilation, g), "norm")
 
 
+def main(site):
+    return norm(site.full("conv"), "norm")
+
+
+def dyrep_point(site):
+    return main(site) + norm(site.point("point.conv"), "point.norm")
+
+
+def dyrep_square(site):
+    return main(site) + norm(site.full("square.conv"), "square.norm")
+
+
+def dyrep_row(site):
+    row = site.conv(site.x, "row.conv", site.outputs, (1, site.k[1]), site.stride, (site.margin[0], site.pad[1]),
+                    site.dilation)
+    return main(site) + norm(row, "row.norm")
+
+
+def dyrep_column(site):
+    column = site.conv(site.x, "column.conv", site.outputs, (site.k[0], 1), site.stride, (site.pad[0], site.margin[1]),
+                       site.dilation)
+    return main(site) + norm(column, "column.norm")
+
+
+def dyrep_chain(site):
+    first = F.conv2d(site.x, site.weight("chain.point", site.inputs, site.inputs, (1, 1)), groups=site.groups)
+    inner = padded_norm(first, "chain.point_norm", site.pad)
+    chain = site.conv(inner, "chain.conv", site.outputs, site.k, site.stride, (0, 0), site.dilation)
+    return main(site) + norm(chain, "chain.norm")
+
+
+def dyrep_average(site):
+    point = site.conv(site.x, "average.point", site.outputs, (1, 1), (1, 1), (0, 0))
+    inner = padded_norm(point, "average.point_norm", site.pad)
+    return main(site) + norm(window_mean(site, inner), "average.norm")
+
+
+def dyrep_identity(site):
+    """Nothing where the image changes."""
+    return main(site) + norm(frame(site.x, site.margin), "identity.norm") if site.keeps_shape else None
+
+
+def dyrep_origin(site):
+    return norm(site.full("conv"), "origin")
+
+
 VARIANTS = {
     "plain": Site(4, 4, (3, 3), (1, 1), (1, 1), (1, 1), 1),
     "strided": Site(4, 6, (3, 3), (2, 2), (1, 1), (1, 1), 1),
@@ -151,11 +197,14 @@ VARIANTS = {
     "large_cropped": Site(4, 4, (5, 5), (1, 1), (1, 1), (1, 1), 1),
     "large_framed": Site(4, 4, (5, 5), (1, 1), (3, 3), (1, 1), 1),
 }
-BLOCKS = [acnet, dbb, mobileone, orepa, repvgg]
+BLOCKS = [acnet, dbb, dyrep_average, dyrep_chain, dyrep_column, dyrep_identity, dyrep_origin, dyrep_point, dyrep_row,
+          dyrep_square, mobileone, orepa, repvgg]
 
 for block in BLOCKS:
     for name, site in VARIANTS.items():
         y = block(site)
+        if y is None:
+            continue
         # Sums that tell every place apart, and the shape.
         flat = y.flatten()
         index = torch.arange(flat.numel())

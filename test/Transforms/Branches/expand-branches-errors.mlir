@@ -11,11 +11,15 @@
 // RUN: not espalier-opt %s "--cg-expand-branches=block=%S/Inputs/blocks.esp:nameless initialize=preserve" 2>&1 | FileCheck %s --check-prefix=NAMELESS
 // RUN: not espalier-opt %s "--cg-expand-branches=block=acnet paths=conv*,layer*" 2>&1 | FileCheck %s --check-prefix=PATHS
 // RUN: not espalier-opt %s "--cg-expand-branches=block=acnet paths=[" 2>&1 | FileCheck %s --check-prefix=PATTERN
+// RUN: not espalier-opt %s "--cg-expand-branches=block=acnet scope=a..b" 2>&1 | FileCheck %s --check-prefix=SCOPE
+// RUN: not espalier-opt %s "--cg-expand-branches=block=acnet scope=a." 2>&1 | FileCheck %s --check-prefix=SCOPE
+// RUN: not espalier-opt %s "--cg-expand-branches=block=acnet scope=a/b" 2>&1 | FileCheck %s --check-prefix=SCOPE
+// RUN: not espalier-opt %s "--cg-expand-branches=block=%S/Inputs/blocks.esp:nameless initialize=grow" 2>&1 | FileCheck %s --check-prefix=NAMELESS
 
 // EMPTY: error: expects the name of a block of branches
-// UNKNOWN: :[[#@LINE+17]]:8: error: unknown block 'acme': expects acnet, dbb, mobileone, orepa, repvgg, FILE.esp or FILE.esp:BLOCK
+// UNKNOWN: :[[#@LINE+18]]:8: error: unknown block 'acme': expects acnet, dbb, dyrep_average, dyrep_chain, dyrep_column, dyrep_identity, dyrep_origin, dyrep_point, dyrep_row, dyrep_square, mobileone, orepa, repvgg, FILE.esp or FILE.esp:BLOCK
 // MISSING: error: cannot read 'missing.esp': No such file or directory
-// MISSING: :[[#@LINE+15]]:8: error: this convolution cannot be expanded into the block 'missing.esp'
+// MISSING: :[[#@LINE+16]]:8: error: this convolution cannot be expanded into the block 'missing.esp'
 // STEM: error: unknown name 'blocks'
 // NAME: error: expects the name of a block as in FILE.esp:BLOCK, but got '{{.*}}blocks.esp:2x'
 // RESULT: error: cannot be expanded into the block '{{.*}}:shrinking': expects a result 'tensor<2x4x8x8xf32>', but got 'tensor<2x4x6x6xf32>'
@@ -26,6 +30,7 @@
 // NO-PRESERVE: error: 'picky' has no parameter 'preserve'
 // NAMELESS: error: cannot be expanded into the block '{{.*}}:nameless': it has no parameter 'conv.weight' that could keep the filter
 // PATHS: error: no convolution has a filter at a path that matches 'layer*'
+// SCOPE: error: expects a scope of letters, digits, '_' and '-' joined by '.', but got 'a
 // PATTERN: error: expects a pattern of parameter paths, but got '[': invalid glob pattern
 
 cg.graph @net(%x: tensor<2x4x8x8xf32>) -> tensor<2x4x8x8xf32> {

@@ -59,6 +59,7 @@ std::vector<double> describe(const cg::ReferenceTensor &y) {
   return values;
 }
 
+/// Empty where the block does not fit.
 std::vector<double> expected(const std::string &row) {
   std::string golden = readFile(ESPALIER_SOURCE_DIR "/test/Frontend/Inputs/block-values.txt");
   std::vector<double> values;
@@ -66,7 +67,6 @@ std::vector<double> expected(const std::string &row) {
     if (line.consume_front(row + ": "))
       for (llvm::StringRef word : llvm::split(line, ' '))
         values.push_back(std::stod(word.str()));
-  EXPECT_FALSE(values.empty()) << row;
   return values;
 }
 
@@ -77,6 +77,12 @@ TEST_P(Blocks, ComputesWhatThePaperSays) {
   auto [block, variant] = GetParam();
   Parsed parsed = parse("import \"espalier:" + block + "\"\narch net(x: f64[2, 4, 9, 8]) {\n  x |> " + block + "(" +
                         std::to_string(variant.outputs) + ", " + variant.arguments + ") as \"\"\n}\n");
+  std::vector<double> want = expected(block + " " + variant.name);
+  if (want.empty()) {
+    EXPECT_FALSE(bool(parsed.module)) << "no values to compare with";
+    EXPECT_NE(parsed.firstError().find("the input itself has"), std::string::npos) << parsed.firstError();
+    return;
+  }
   ASSERT_TRUE(bool(parsed.module)) << parsed.firstError();
   cg::GraphOp graph = parsed.graph("net");
   mlir::FailureOr<cg::ReferenceRun> run =
@@ -84,7 +90,7 @@ TEST_P(Blocks, ComputesWhatThePaperSays) {
         return wave(op->getAttrOfType<mlir::StringAttr>("path").getValue(), op->getResult(0).getType());
       });
   ASSERT_TRUE(mlir::succeeded(run));
-  std::vector<double> got = describe(run->results.front()), want = expected(block + " " + variant.name);
+  std::vector<double> got = describe(run->results.front());
   ASSERT_EQ(got.size(), want.size());
   for (auto [a, b] : llvm::zip_equal(got, want))
     EXPECT_NEAR(a, b, 1e-11 * std::max(1.0, std::fabs(b)));

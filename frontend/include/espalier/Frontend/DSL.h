@@ -39,7 +39,8 @@ struct ArchitectureOptions {
 mlir::OwningOpRef<mlir::ModuleOp> parseArchitecture(llvm::SourceMgr &sources, mlir::MLIRContext *context,
                                                     const ArchitectureOptions &options = {});
 
-/// The files that come with the library, which `import "espalier:NAME"` reads: blocks of branches.
+/// The files that come with the library, which `import "espalier:NAME"` reads: blocks of branches, each with the name
+/// of its file. Files of parts of them, whose names begin with '_', are not among these.
 std::vector<std::string> libraryFileNames();
 
 } // namespace espalier

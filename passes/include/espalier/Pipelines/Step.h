@@ -52,6 +52,8 @@ struct TrainingOptions {
   std::optional<cg::InsertGradientScalingOptions> gradientScaling;
   /// How that is estimated, for `buildEstimationStepPipeline`.
   cg::EstimateGradientScalingOptions estimation;
+  /// How much filters matter to the loss, summed up in slots.
+  std::optional<cg::ScoreFiltersOptions> score;
   /// Number of parts that a batch is cut into, see `cg-accumulate-gradients`.
   int64_t accumulate = 1;
   /// Exponential moving average of parameters and states.

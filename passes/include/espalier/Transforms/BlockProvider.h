@@ -13,6 +13,8 @@
 #include "mlir/IR/OwningOpRef.h"
 
 #include <array>
+#include <optional>
+#include <string>
 
 namespace espalier::cg {
 
@@ -38,6 +40,9 @@ public:
   /// having emitted an error, where there is no such block or it does not fit; `loc` is the convolution.
   virtual mlir::OwningOpRef<mlir::ModuleOp> instantiate(llvm::StringRef block, const BlockSite &site,
                                                         mlir::Location loc) const = 0;
+
+  /// The first error that `instantiate` would emit, without emitting any; nothing where it would succeed.
+  virtual std::optional<std::string> refuse(llvm::StringRef block, const BlockSite &site) const = 0;
 };
 
 } // namespace espalier::cg

@@ -10,7 +10,8 @@
 namespace espalier::cg {
 
 enum class BranchNorms { Keep, After };
-enum class BranchInitialization { Paper, Preserve };
+enum class BranchInitialization { Paper, Preserve, Grow };
+enum class FilterScore { SynFlow, SNIP, GradientNorm };
 enum class GradientScaleSource { MutualInformation, Fixed };
 enum class GradientScaleBlock { None, ACNet, RepVGG };
 enum class GradientScaleTarget { Gradient, Update };
@@ -20,6 +21,9 @@ inline constexpr llvm::StringLiteral gradientScaleSlot = "gradient_scale";
 /// Of a `cg.parameter`: the matrix that its slot starts as, a floating-point `tensor` literal of shape [rows, columns]
 /// or [outputs, 1, rows, columns].
 inline constexpr llvm::StringLiteral gradientScaleAttrName = "cg.gradient_scale";
+
+/// The slot of a filter's path, of rank 0, that `cg-score-filters` adds to.
+inline constexpr llvm::StringLiteral scoreSlot = "score";
 
 /// Of a graph that `cg-materialize-weights` made: the name of the graph whose parameters it computes.
 inline constexpr llvm::StringLiteral weightsOfAttrName = "cg.weights_of";

@@ -9,7 +9,8 @@ def ExpandBranches : Pass<"cg-expand-branches", "::mlir::ModuleOp"> {
   let summary = "Train convolutions as blocks of several branches";
   let description = [{
     Replaces convolutions, each with the batch normalisation that follows, by a block of branches that is written in the
-    architecture language: `acnet`, `dbb`, `mobileone`, `orepa`, `repvgg`, or one of your own, see docs/branches.md.
+    architecture language: `acnet`, `dbb`, `dyrep_*`, `mobileone`, `orepa`, `repvgg`, or one of your own, see
+    docs/branches.md.
     Batch normalisations are mode-free, so the pass runs before specialisation. It expands every `cg.conv2d` whose
 
     - window has an odd number of rows and of columns, at least 3 of each,
@@ -28,7 +29,11 @@ def ExpandBranches : Pass<"cg-expand-branches", "::mlir::ModuleOp"> {
 
     With `initialize=preserve`, parameters that were there before start as they did, and the branches beside the main one
     start at zero: in inference mode the expanded network computes what the network did, for all values of the parameters
-    and states that it had.
+    and states that it had. With `initialize=grow`, parameters that were there before start as they did, and all others as
+    the block says: for networks that have learnt, whose main filter makes up for what the new branches add.
+
+    A convolution that was expanded is the main one of its block, and can be expanded again: what is new is added to the sum.
+    `scope` keeps the paths apart: with `scope=g3`, `layer1.conv1.weight` gets `layer1.conv1.g3.row.norm.bias` beside it.
   }];
   let options = [
     Option<"block", "block", "std::string", "", "The block: a name, FILE.esp or FILE.esp:BLOCK">,
@@ -37,7 +42,50 @@ def ExpandBranches : Pass<"cg-expand-branches", "::mlir::ModuleOp"> {
            "::espalier::cg::BranchInitialization::Paper", "How parameters start", [{
       ::llvm::cl::values(clEnumValN(::espalier::cg::BranchInitialization::Paper, "paper", "As the block says"),
                          clEnumValN(::espalier::cg::BranchInitialization::Preserve, "preserve",
-                                    "So that the network computes what it did"))
+                                    "So that the network computes what it did"),
+                         clEnumValN(::espalier::cg::BranchInitialization::Grow, "grow",
+                                    "What was there as it did, what is new as the block says"))
+    }]>,
+    Option<"scope", "scope", "std::string", "",
+           "What new paths have between the path of the convolution and that in the block">];
+  let dependentDialects = ["::espalier::cg::CGDialect"];
+}
+
+def CutBranches : Pass<"cg-cut-branches", "::espalier::cg::GraphOp"> {
+  let summary = "Remove branches from sums";
+  let description = [{
+    From every sum `main + branch` of two images of one type, removes the summand all of whose parameters and states lie
+    under `paths`: their paths are one of these, or go on from it after a dot. What is computed for the summand alone
+    belongs to it; what has other uses too, such as the image that both summands read, does not. Of nested sums the outermost one
+    is cut. What is dead then goes, its parameters and states included. A remark names each summand that is cut.
+
+    A path under which no summand lies is an error, and so is a sum both of whose summands do.
+  }];
+  let options = [ListOption<"paths", "paths", "std::string", "Paths that the parameters of the branches lie under">];
+  let statistics = [Statistic<"numCut", "num-cut", "Summands that were removed">];
+}
+
+def ScoreFilters : Pass<"cg-score-filters", "::espalier::cg::GraphOp"> {
+  let summary = "Sum up how much filters matter to the loss";
+  let description = [{
+    For every filter W with the gradient g that can be scaled, see `cg-insert-gradient-scaling`, and has as many rows as
+    columns, adds a number to the slot "score" of the filter's path, a state of rank 0 that starts as 0:
+
+    | `score` | what is added |
+    |---|---|
+    | `synflow` | the sum of W g (Tanaka et al. 2020, arXiv:2006.05467) |
+    | `snip` | the sum of the absolute values of W g (Lee et al. 2019, arXiv:1810.02340) |
+    | `gradient-norm` | the Euclidean norm of g |
+
+    Sums are taken in f32, of f64 in f64. W is what the step begins with. A remark names each convolution whose filter has no score, and
+    the reason. Runs after the passes that sum gradients, and before those that clip and scale them.
+  }];
+  let options = [
+    Option<"score", "score", "::espalier::cg::FilterScore", "::espalier::cg::FilterScore::SynFlow", "What is summed up", [{
+      ::llvm::cl::values(clEnumValN(::espalier::cg::FilterScore::SynFlow, "synflow", "W g"),
+                         clEnumValN(::espalier::cg::FilterScore::SNIP, "snip", "Absolute values of W g"),
+                         clEnumValN(::espalier::cg::FilterScore::GradientNorm, "gradient-norm",
+                                    "The Euclidean norm of g"))
     }]>];
   let dependentDialects = ["::espalier::cg::CGDialect"];
 }

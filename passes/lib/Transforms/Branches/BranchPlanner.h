@@ -61,6 +61,11 @@ public:
     auto it = plans.find(op->getResult(0));
     return it == plans.end() ? nullptr : &it->second;
   }
+  /// The widest region that ends in `value`; null where it is not affine in an image.
+  const BranchRegion *findWidest(mlir::Value value) const {
+    auto it = states.find(value);
+    return it == states.end() ? nullptr : &it->second.widest;
+  }
   ConvAlgebra &getAlgebra() { return algebra; }
   mlir::OpBuilder &getBuilder() { return builder; }
 

@@ -1,6 +1,7 @@
 //===- ExpandBranches.cpp - a convolution becomes a block of branches -----===//
 
-#include "espalier/Transforms/BlockProvider.h"
+#include "BranchSite.h"
+
 #include "espalier/Transforms/BranchPasses.h"
 #include "espalier/Transforms/StepPasses.h"
 
@@ -8,7 +9,6 @@
 #include "mlir/IR/Remarks.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
-#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/GlobPattern.h"
 
 #include <cmath>
@@ -27,53 +27,31 @@ static constexpr StringRef mainFilter = "conv.weight", mainScale = "norm.weight"
                            mainMean = "norm.running_mean", mainVariance = "norm.running_var";
 /// @}
 
+static std::string joinPaths(StringRef prefix, StringRef path) {
+  return prefix.empty() ? path.str() : path.empty() ? prefix.str() : (prefix + "." + path).str();
+}
+
+static bool isPath(StringRef text) {
+  auto isPart = [](StringRef part) {
+    return !part.empty() && llvm::all_of(part, [](char c) { return llvm::isAlnum(c) || c == '_' || c == '-'; });
+  };
+  return llvm::all_of(llvm::split(text, '.'), isPart);
+}
+
 namespace {
-/// A convolution, and what follows it that belongs to it.
-struct Site {
-  Conv2dOp conv;
-  ParameterOp filter;
-  /// Of the bias between convolution and norm; may be null.
-  AddOp biased;
-  Value bias;
-  /// May be null.
-  BatchNormOp norm;
-
-  /// What the paths of new parameters begin with, without a dot.
-  StringRef prefix() {
-    StringRef path = filter.getPath();
-    if (path == "weight")
-      return "";
-    path.consume_back(".weight");
-    return path;
-  }
-  /// The op behind a path of the block, which the site has already; null if it has none.
-  Operation *existing(StringRef path) {
-    if (path == mainFilter)
-      return filter;
-    if (!norm)
-      return nullptr;
-    Value value = path == mainScale      ? norm.getScale()
-                  : path == mainShift    ? norm.getShift()
-                  : path == mainMean     ? norm.getMean()
-                  : path == mainVariance ? norm.getVariance()
-                                         : Value();
-    return value ? value.getDefiningOp() : nullptr;
-  }
-};
-
-/// What the parameters and states of a graph are called, and how often each parameter is used.
-struct Storage {
-  llvm::StringMap<unsigned> uses;
-
-  explicit Storage(GraphOp graph) {
-    for (Operation &op : graph.getBody().front())
-      if (isa<ParameterOp, StateOp>(op))
-        uses[pathOf(&op)] += static_cast<unsigned>(llvm::range_size(op.getUses()));
-  }
-  static StringRef pathOf(Operation *op) { return op->getAttrOfType<StringAttr>("path").getValue(); }
-};
-
-using Reason = std::string;
+/// The op behind a path of the block, which the site has already; null if it has none.
+Operation *findExisting(BranchSite &site, StringRef path) {
+  if (path == mainFilter)
+    return site.filter;
+  if (!site.norm)
+    return nullptr;
+  Value value = path == mainScale      ? site.norm.getScale()
+                : path == mainShift    ? site.norm.getShift()
+                : path == mainMean     ? site.norm.getMean()
+                : path == mainVariance ? site.norm.getVariance()
+                                       : Value();
+  return value ? value.getDefiningOp() : nullptr;
+}
 
 struct ExpandBranches final : espalier::cg::impl::ExpandBranchesBase<ExpandBranches> {
   using Base::Base;
@@ -87,6 +65,9 @@ struct ExpandBranches final : espalier::cg::impl::ExpandBranchesBase<ExpandBranc
       done = getOperation().emitError("expects the name of a block of branches");
     else if (!provider)
       done = getOperation().emitError("this tool cannot read blocks of branches");
+    else if (!scope.empty() && !isPath(scope.getValue()))
+      done = getOperation().emitError("expects a scope of letters, digits, '_' and '-' joined by '.', but got '")
+             << scope.getValue() << "'";
     SmallVector<llvm::GlobPattern> patterns;
     if (succeeded(done))
       done = parsePatterns(patterns);
@@ -108,10 +89,8 @@ struct ExpandBranches final : espalier::cg::impl::ExpandBranchesBase<ExpandBranc
 private:
   LogicalResult parsePatterns(SmallVectorImpl<llvm::GlobPattern> &patterns);
   LogicalResult expand(GraphOp graph, ArrayRef<llvm::GlobPattern> patterns, MutableArrayRef<bool> matches);
-  LogicalResult expand(Site site, Storage &storage);
-  std::optional<Reason> find(Conv2dOp conv, const Storage &storage, Site &site);
-  std::optional<Reason> findNorm(Site &site);
-  FailureOr<GraphOp> instantiate(Site &site);
+  LogicalResult expand(BranchSite site, StoragePaths &storage);
+  FailureOr<GraphOp> instantiate(BranchSite &site);
   LogicalResult adopt(Operation *existing, Operation *op);
 
   const BlockProvider *provider = nullptr;
@@ -133,10 +112,10 @@ LogicalResult ExpandBranches::parsePatterns(SmallVectorImpl<llvm::GlobPattern> &
 
 LogicalResult ExpandBranches::expand(GraphOp graph, ArrayRef<llvm::GlobPattern> patterns,
                                      MutableArrayRef<bool> matches) {
-  Storage storage(graph);
+  StoragePaths storage(graph);
   for (Conv2dOp conv : llvm::to_vector(graph.getBody().front().getOps<Conv2dOp>())) {
-    Site site;
-    std::optional<Reason> refusal = find(conv, storage, site);
+    BranchSite site;
+    std::optional<std::string> refusal = findBranchSite(conv, storage, site);
     if (!patterns.empty() && site.filter) {
       bool isChosen = false;
       for (auto [pattern, matched] : llvm::zip(patterns, matches))
@@ -157,77 +136,12 @@ LogicalResult ExpandBranches::expand(GraphOp graph, ArrayRef<llvm::GlobPattern> 
 }
 
 //===----------------------------------------------------------------------===//
-// Which convolutions
-//===----------------------------------------------------------------------===//
-
-/// What belongs to the convolution, or why it stays. The filter is set where it is a parameter.
-std::optional<Reason> ExpandBranches::find(Conv2dOp conv, const Storage &storage, Site &site) {
-  site.conv = conv;
-  site.filter = conv.getFilter().getDefiningOp<ParameterOp>();
-  if (!site.filter)
-    return "its filter is not a parameter";
-  ArrayRef<int64_t> extents = site.filter.getType().getShape();
-  auto isLarge = [](int64_t size) { return size >= 3 && size % 2 == 1; };
-  if (!isLarge(extents[2]) || !isLarge(extents[3]))
-    return llvm::formatv("its window is {0}x{1}, not of odd numbers of at least 3", extents[2], extents[3]).str();
-  if (storage.uses.lookup(site.filter.getPath()) != 1)
-    return "its filter has other uses";
-  WindowAttrs window = conv.getWindow();
-  for (unsigned dim : {0u, 1u})
-    if (window.padBefore(dim) != window.padAfter(dim))
-      return "its padding is not the same on opposite sides";
-  if (conv.getInput().getType().isDynamicDim(1))
-    return "the channels of its input are not known";
-  return findNorm(site);
-}
-
-std::optional<Reason> ExpandBranches::findNorm(Site &site) {
-  if (!site.conv->hasOneUse())
-    return {};
-  Value normalised = site.conv.getResult();
-  Operation *user = *site.conv->user_begin();
-  if (auto add = dyn_cast<AddOp>(user); add && add->hasOneUse() && add.getType() == site.conv.getType()) {
-    Value other = add.getLhs() == normalised ? add.getRhs() : add.getLhs();
-    auto reshape = other.getDefiningOp<ReshapeOp>();
-    if (!reshape || !reshape.getInput().getDefiningOp<ParameterOp>())
-      return {};
-    user = *add->user_begin();
-    normalised = add.getResult();
-    if (!isa<BatchNormOp>(user))
-      return {}; // the bias of a convolution without a norm stays behind the block
-    site.biased = add;
-    site.bias = other;
-  }
-  if (isa<BatchNormTrainingOp, BatchNormInferenceOp>(user))
-    return "its norm is specialised already";
-  auto norm = dyn_cast<BatchNormOp>(user);
-  if (!norm)
-    return {};
-  if (!norm.getScale().getDefiningOp<ParameterOp>() || !norm.getShift().getDefiningOp<ParameterOp>() ||
-      !norm.getMean().getDefiningOp<StateOp>() || !norm.getVariance().getDefiningOp<StateOp>())
-    return "the operands of its norm are not two parameters and two states";
-  site.norm = norm;
-  return {};
-}
-
-//===----------------------------------------------------------------------===//
 // The block
 //===----------------------------------------------------------------------===//
 
 /// The graph of the block for this convolution, with the types that it has to have.
-FailureOr<GraphOp> ExpandBranches::instantiate(Site &site) {
-  ArrayRef<int64_t> filter = site.filter.getType().getShape();
-  WindowAttrs window = site.conv.getWindow();
-  BlockSite wanted;
-  wanted.input = site.conv.getInput().getType();
-  wanted.channels = filter[0];
-  wanted.kernel = {filter[2], filter[3]};
-  wanted.strides = window.strides;
-  wanted.pads = {window.padBefore(0), window.padBefore(1)};
-  wanted.dilations = window.dilations;
-  wanted.groups = window.groups;
-  wanted.preserve = initialize == BranchInitialization::Preserve;
-
+FailureOr<GraphOp> ExpandBranches::instantiate(BranchSite &site) {
+  BlockSite wanted = site.describe(initialize == BranchInitialization::Preserve);
   std::string key;
   llvm::raw_string_ostream os(key);
   os << wanted.input << ' ' << site.filter.getType() << ' ' << wanted.groups;
@@ -250,9 +164,8 @@ FailureOr<GraphOp> ExpandBranches::instantiate(Site &site) {
 LogicalResult ExpandBranches::adopt(Operation *existing, Operation *op) {
   if (existing->getName() != op->getName() || existing->getResultTypes() != op->getResultTypes()) {
     InFlightDiagnostic diag = existing->emitError("expects to become the ")
-                              << (isa<StateOp>(op) ? "state '" : "parameter '") << Storage::pathOf(op)
-                              << "' of the block '" << block << "', but that has the type "
-                              << op->getResult(0).getType();
+                              << (isa<StateOp>(op) ? "state '" : "parameter '") << pathOf(op) << "' of the block '"
+                              << block << "', but that has the type " << op->getResult(0).getType();
     diag.attachNote(op->getLoc()) << "declared here";
     return diag;
   }
@@ -264,11 +177,9 @@ LogicalResult ExpandBranches::adopt(Operation *existing, Operation *op) {
   return success();
 }
 
-static std::string join(StringRef prefix, StringRef path) {
-  return prefix.empty() ? path.str() : path.empty() ? prefix.str() : (prefix + "." + path).str();
-}
-
-LogicalResult ExpandBranches::expand(Site site, Storage &storage) {
+LogicalResult ExpandBranches::expand(BranchSite site, StoragePaths &storage) {
+  // What new paths begin with.
+  std::string prefix = joinPaths(site.prefix(), scope.getValue());
   FailureOr<GraphOp> graph = instantiate(site);
   if (failed(graph))
     return failure();
@@ -277,17 +188,17 @@ LogicalResult ExpandBranches::expand(Site site, Storage &storage) {
   for (Operation &op : body) {
     if (!isa<ParameterOp, StateOp>(op))
       continue;
-    StringRef path = Storage::pathOf(&op);
+    StringRef path = pathOf(&op);
     hasFilter |= path == mainFilter;
     hasNorm |= path == mainScale;
-    std::string newPath = join(site.prefix(), path);
-    if (!site.existing(path) && storage.uses.contains(newPath)) {
+    std::string newPath = joinPaths(prefix, path);
+    if (!findExisting(site, path) && storage.uses.contains(newPath)) {
       remark::missed(site.conv.getLoc(), remark::RemarkOpts::name("not-expanded").category(getArgumentName()))
           << remark::reason("the network has a parameter '{0}', as the block would have", newPath);
       return success();
     }
   }
-  if (!hasFilter && initialize == BranchInitialization::Preserve)
+  if (!hasFilter && initialize != BranchInitialization::Paper)
     return site.conv.emitError("cannot be expanded into the block '")
            << block << "': it has no parameter '" << mainFilter << "' that could keep the filter";
   // The norm and the bias of the network stay behind a block that has no norm for them.
@@ -301,16 +212,16 @@ LogicalResult ExpandBranches::expand(Site site, Storage &storage) {
   IRMapping values;
   values.map(body.getArgument(0), site.conv.getInput());
   auto scopeOf = [&](Operation &op) {
-    auto inner = op.getAttrOfType<StringAttr>(scopeAttrName);
-    StringRef scope = inner ? inner.getValue() : "";
-    Operation *like = scope == "conv" ? site.conv.getOperation() : scope == "norm" ? site.norm.getOperation() : nullptr;
+    auto attr = op.getAttrOfType<StringAttr>(scopeAttrName);
+    StringRef inner = attr ? attr.getValue() : "";
+    Operation *like = inner == "conv" ? site.conv.getOperation() : inner == "norm" ? site.norm.getOperation() : nullptr;
     if (auto own = like ? like->getAttrOfType<StringAttr>(scopeAttrName) : StringAttr())
       return own.getValue().str();
-    return join(site.prefix(), scope == "conv" ? "" : scope);
+    return inner == "conv" ? site.prefix().str() : joinPaths(prefix, inner);
   };
   for (Operation &op : body.without_terminator()) {
     bool isStorage = isa<ParameterOp, StateOp>(op);
-    if (Operation *existing = isStorage ? site.existing(Storage::pathOf(&op)) : nullptr) {
+    if (Operation *existing = isStorage ? findExisting(site, pathOf(&op)) : nullptr) {
       if (failed(adopt(existing, &op)))
         return failure();
       values.map(op.getResults(), existing->getResults());
@@ -334,12 +245,12 @@ LogicalResult ExpandBranches::expand(Site site, Storage &storage) {
       values.map(norm.getInput(), input); // without the bias
     copy->setLoc(CallSiteLoc::get(op.getLoc(), site.conv.getLoc()));
     if (isStorage) {
-      std::string path = join(site.prefix(), Storage::pathOf(&op));
+      std::string path = joinPaths(prefix, pathOf(&op));
       storage.uses[path] = 0;
       copy->setAttr("path", builder.getStringAttr(path));
     }
     if (auto dropout = dyn_cast<DropoutOp>(copy))
-      dropout.setKey(join(site.prefix(), dropout.getKey()));
+      dropout.setKey(joinPaths(prefix, dropout.getKey()));
     copy->setAttr(scopeAttrName, builder.getStringAttr(scopeOf(op)));
     if (!isMainNorm)
       continue;

@@ -131,8 +131,8 @@ static SmallVector<std::string> choosePaths(ArrayRef<Value> expressions, llvm::S
   return paths;
 }
 
-/// The graph `name`, which takes nothing and gives the expressions, each result named by its path.
-static void buildWeights(GraphOp graph, StringRef name, ArrayRef<Value> expressions, ArrayRef<std::string> paths) {
+void espalier::cg::buildWeights(GraphOp graph, StringRef name, ArrayRef<Value> expressions,
+                                ArrayRef<std::string> paths) {
   OpBuilder builder(graph->getBlock(), std::next(graph->getIterator()));
   auto type = builder.getFunctionType({}, TypeRange(ValueRange(expressions)));
   auto weights = GraphOp::create(builder, graph.getLoc(), name, type);

@@ -26,6 +26,11 @@ void eraseDeadOps(mlir::Block &block);
 /// Reshapes cost nothing: they stay where they are, and what they reshape is the value.
 WeightExpressions findWeightExpressions(GraphOp graph);
 
+/// Makes the graph `name` behind `graph`, which takes nothing and gives these weights of it, each result named by its
+/// path.
+void buildWeights(GraphOp graph, llvm::StringRef name, llvm::ArrayRef<mlir::Value> expressions,
+                  llvm::ArrayRef<std::string> paths);
+
 /// Makes parameters of the values, and a graph `<graph><suffix>` beside `graph` that computes them; see
 /// `cg-materialize-weights`. `made`, where given, gets each value's parameter. Fails, having emitted an error, where
 /// the name is taken.

@@ -1,7 +1,7 @@
 """Times training steps with branches: as images that are added up, and folded in each step.
 
     python3 test/bench/branches.py [--build build/dev] [--net examples/zoo/cifar_resnet20.esp] [--batch 128]
-                                   [--threads 1,2] [--rounds 3] [--smoke]
+                                   [--threads 1,2] [--precision f32] [--rounds 3] [--smoke]
 
 For each block: the plain network, the network with the block, and the network with the block folded online with one norm behind
 each sum (`branches.fold = "norms-after"`; `orepa` folds in its own file already). Medians of rounds that alternate; ratios to the
@@ -44,6 +44,7 @@ def main():
     parser.add_argument("--net", default="examples/zoo/cifar_resnet20.esp")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--threads", type=lambda text: [int(n) for n in text.split(",")], default=[1, 2])
+    parser.add_argument("--precision", default="f32")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--smoke", action="store_true", help="the digits net, once")
@@ -54,6 +55,7 @@ def main():
 
     arch = os.path.splitext(os.path.basename(options.net))[0]
     flags = ["--arch", arch, "--train", "--batch", str(options.batch), "--runs", str(options.runs)]
+    flags += ["--precision", options.precision]
     with tempfile.TemporaryDirectory() as folder:
         files = write_networks(options, folder)
         for threads in options.threads:
@@ -63,7 +65,7 @@ def main():
                     report = espalier_bench(options.build, file, threads, *flags)
                     times[name].append(report["median_ms"])
                     memory[name] = report["arena_bytes"] / 2**20
-            print(f"{arch}, batch {options.batch}, {threads} threads: ms a step (ratio), MiB of activations (ratio)")
+            print(f"{arch}, batch {options.batch}, {options.precision}, {threads} threads: ms a step (ratio), MiB of activations (ratio)")
             plain, least = statistics.median(times["plain"]), memory["plain"]
             for name in files:
                 time = statistics.median(times[name])

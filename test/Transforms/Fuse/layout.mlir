@@ -34,6 +34,26 @@ cg.graph @product(%x: tensor<1x4x6x6xf32>, %w: tensor<4x4x1x1xf32>) -> tensor<1x
 
 // -----
 
+// The gradient of a filter is a filter, whatever its neighbours do: here it is composed with another filter, as an image.
+// CHECK-LABEL: cg.graph @filter_gradient(
+// CHECK:         %[[G:.+]] = cg.group(%{{.+}}) {candidates = ["onednn", "tile", "loops"]} :
+// CHECK-NEXT:    ^bb0
+// CHECK-NEXT:      %{{.+}} = cg.constant
+// CHECK-NEXT:      cg.conv2d_filter_gradient
+// CHECK:         %[[IMAGE:.+]] = cg.group(%[[G]]) {candidates = ["loops"], layouts = [array<i64: 0, 2, 3, 1>]}
+// CHECK:         cg.group(%[[IMAGE]], %{{.+}}) {candidates = ["onednn", "tile", "loops"], layouts = [array<i64: 0, 2, 3, 1>]}
+// CHECK:           cg.conv2d
+cg.graph @filter_gradient(%x: tensor<2x4x6x6xf32>, %dy: tensor<2x5x4x4xf32>, %w: tensor<3x4x1x1xf32>)
+    -> tensor<5x3x3x3xf32> {
+  %like = cg.constant dense<0.0> : tensor<5x4x3x3xf32>
+  %0 = cg.conv2d_filter_gradient %x, %dy, %like
+    : tensor<2x4x6x6xf32>, tensor<2x5x4x4xf32>, tensor<5x4x3x3xf32>
+  %1 = cg.conv2d %0, %w : tensor<5x4x3x3xf32>, tensor<3x4x1x1xf32>
+  cg.return %1 : tensor<5x3x3x3xf32>
+}
+
+// -----
+
 // Near miss: rows that are too long for tiles in f64, which run as loops, and no convolution at all.
 // CHECK-LABEL: cg.graph @long_rows(
 // CHECK-NOT:     layouts

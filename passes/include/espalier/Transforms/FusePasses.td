@@ -67,7 +67,8 @@ def AssignLayout : Pass<"cg-assign-layout", "::espalier::cg::GraphOp"> {
   let summary = "Choose the order of dimensions in memory for every value";
   let description = [{
     Images around convolutions are channels last (NHWC); what is elementwise with them follows. Arguments,
-    results and what is reshaped are in the order of their type; groups that copy are put between where needed.
+    results, gradients of filters and what is reshaped are in the order of their type; groups that copy are put
+    between where needed.
     Channels are not padded.
   }];
 }

@@ -56,8 +56,10 @@ private:
     return findContraction(group) && group.getChosenCandidate() != loopsCandidateName;
   }
 
-  /// A matrix product writes rows, whatever reads them.
-  static bool isProduct(GroupOp group) { return group && isa_and_present<MatmulOp>(findContraction(group)); }
+  /// A matrix product writes rows and the gradient of a filter is a filter, whatever reads them.
+  static bool writesPlain(GroupOp group) {
+    return group && isa_and_present<MatmulOp, Conv2dFilterGradientOp>(findContraction(group));
+  }
 
   /// Does the group go over one channel at a time, many times?
   static bool readsPlanes(GroupOp group) { return isa<MutualInformationOp>(group.getBody().front().front()); }
@@ -114,7 +116,7 @@ private:
   }
 
   bool isChannelsLast(Value value) {
-    if (!isImage(value) || isa<BlockArgument>(value) || isProduct(value.getDefiningOp<GroupOp>()))
+    if (!isImage(value) || isa<BlockArgument>(value) || writesPlain(value.getDefiningOp<GroupOp>()))
       return false;
     auto it = classes.findLeader(value.getAsOpaquePointer());
     return it != classes.member_end() && channelsLastClasses.contains(*it);

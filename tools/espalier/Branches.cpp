@@ -72,21 +72,41 @@ static int64_t countConvolutions(mlir::ModuleOp module) {
   return count;
 }
 
-rt::Status espalier::tools::foldBranchesOnline(Network &network, cg::BranchNorms norms, const Console &console) {
-  int64_t before = countConvolutions(network.module());
+static bool hasComputedFilters(mlir::ModuleOp module) {
+  mlir::WalkResult result = module.walk([](cg::Conv2dOp conv) {
+    bool isComputed = conv.getFilter().getDefiningOp() && !conv.getFilter().getDefiningOp<cg::ParameterOp>();
+    return isComputed ? mlir::WalkResult::interrupt() : mlir::WalkResult::advance();
+  });
+  return result.wasInterrupted();
+}
+
+static mlir::LogicalResult foldOnline(mlir::ModuleOp module, cg::BranchNorms norms) {
   cg::FoldBranchesOptions options;
   options.online = true;
   options.norms = norms;
-  mlir::PassManager manager(&network.context());
+  mlir::PassManager manager(module.getContext());
   manager.addPass(cg::createFoldBranches(options));
-  if (failed(manager.run(network.module())))
+  return manager.run(module);
+}
+
+rt::Status espalier::tools::foldBranchesOnline(Network &network, cg::BranchNorms norms, const Console &console) {
+  int64_t before = countConvolutions(network.module());
+  mlir::OwningOpRef<mlir::ModuleOp> original = network.module().clone();
+  if (failed(foldOnline(network.module(), norms)))
     return reported();
   int64_t after = countConvolutions(network.module());
-  if (after == before)
-    return rt::invalidInput("none of the {} convolutions can be folded in training{}", before,
-                            norms == cg::BranchNorms::Keep
-                                ? ": branches that end in batch norms need branches.fold = \"norms-after\""
-                                : "");
+  if (after == before) {
+    std::string hint;
+    if (norms == cg::BranchNorms::Keep) {
+      if (failed(foldOnline(*original, cg::BranchNorms::After)))
+        return reported();
+      if (countConvolutions(*original) < before)
+        hint = ": branches that end in batch norms need branches.fold = \"norms-after\"";
+    }
+    if (hint.empty() && hasComputedFilters(network.module()))
+      hint = ": filters are summed up already, not images, so branches.fold has nothing to do";
+    return rt::invalidInput("none of the {} convolutions can be folded in training{}", before, hint);
+  }
   console.note("{} convolutions folded into {} in each step", before, after);
   return {};
 }

@@ -160,6 +160,14 @@ Expected<Trainer> Trainer::create(TrainingPrograms programs, Prefetcher train, P
   return trainer;
 }
 
+/// The filter whose gradient the slot of this name scales; nothing for another name.
+static std::optional<std::string> filterOfScale(std::string_view name) {
+  constexpr std::string_view suffix = gradientScaleSuffix;
+  if (name.size() < suffix.size() || name.substr(name.size() - suffix.size()) != suffix)
+    return std::nullopt;
+  return std::string(name.substr(0, name.size() - suffix.size()));
+}
+
 Status Trainer::setUpEstimate() {
   Program &program = *programs.estimate;
   std::optional<PlaceId> images;
@@ -176,6 +184,11 @@ Status Trainer::setUpEstimate() {
   if (!images || placeOf(program, *images).dtype != DType::F32 || placeOf(program, *images).logical != shape)
     return invalidInput("the estimate of scales of gradients expects an input {}", formatType(DType::F32, shape));
   estimateInput = *images;
+  estimatedSlots.clear();
+  for (size_t i = 0; i < stored.size(); ++i)
+    if (const std::string &name = placeOf(programs.step, stored[i]).name;
+        filterOfScale(name) && program.findInput(name))
+      estimatedSlots.push_back(i);
   Expected<HostTensor> tensor = HostTensor::create(DType::F32, shape);
   if (!tensor)
     return tensor.takeStatus();
@@ -446,29 +459,44 @@ Status Trainer::estimateGradientScales(int64_t epoch) {
     offset += part.size();
   }
   Program &program = *programs.estimate;
-  program.constantsChanged();
   if (Status s = program.write(estimateInput, *estimateImages); !s.ok())
     return s;
-  if (Status s = program.run(); !s.ok())
-    return s;
+  // Where there is no estimate, the program leaves what it finds: a NaN, which tells those apart.
+  constexpr int bytesOfNaN = 0xff;
+  takeSnapshot();
+  for (size_t i : estimatedSlots) {
+    Span<uint8_t> memory = programs.step.memory(stored[i]);
+    std::memset(memory.data(), bytesOfNaN, memory.size());
+  }
+  program.constantsChanged();
+  Status ran = program.run();
+  for (size_t i : estimatedSlots) {
+    const Place &place = placeOf(programs.step, stored[i]);
+    Span<uint8_t> memory = programs.step.memory(stored[i]);
+    if (allFinite(place.dtype, memory))
+      continue;
+    std::memcpy(memory.data(), snapshot[i].data(), memory.size());
+    unestimated.push_back(*filterOfScale(place.name));
+  }
+  if (!ran.ok())
+    return ran;
   ++numEstimates;
   estimatingSeconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return {};
 }
 
 Expected<std::map<std::string, std::vector<std::vector<double>>>> Trainer::gradientScales() const {
-  constexpr std::string_view suffix = gradientScaleSuffix;
   std::map<std::string, std::vector<std::vector<double>>> scales;
   for (PlaceId id : stored) {
     const Place &place = placeOf(programs.step, id);
-    std::string_view name = place.name;
-    if (place.logical.size() != 2 || name.size() < suffix.size() || name.substr(name.size() - suffix.size()) != suffix)
+    std::optional<std::string> filter = filterOfScale(place.name);
+    if (place.logical.size() != 2 || !filter)
       continue;
     Expected<HostTensor> tensor = programs.step.read(id);
     if (!tensor)
       return tensor.takeStatus();
     size_t width = byteWidth(place.dtype), offset = 0;
-    auto &matrix = scales[std::string(name.substr(0, name.size() - suffix.size()))];
+    auto &matrix = scales[*filter];
     for (int64_t row = 0; row < place.logical[0]; ++row) {
       matrix.emplace_back();
       for (int64_t column = 0; column < place.logical[1]; ++column, offset += width)

@@ -81,6 +81,11 @@ Status Run::step() {
   double start = steadySeconds();
   if (Status s = trainer.trainStep(position.step); !s.ok())
     return s;
+  for (const std::string &filter : trainer.takeUnestimated())
+    say(fmt::format(
+        "warning: epoch {}: the scale of the gradient of '{}' stays as it is, as each channel of the images "
+        "that the filter reads has one value only",
+        position.step / perEpoch + 1, filter));
   for (const auto &[name, value] : trainer.stepMetrics())
     position.sums[name] += value;
   ++position.step;

@@ -15,7 +15,15 @@
 // RUN: not espalier-opt %s "--cg-expand-branches=block=acnet scope=a." 2>&1 | FileCheck %s --check-prefix=SCOPE
 // RUN: not espalier-opt %s "--cg-expand-branches=block=acnet scope=a/b" 2>&1 | FileCheck %s --check-prefix=SCOPE
 // RUN: not espalier-opt %s "--cg-expand-branches=block=%S/Inputs/blocks.esp:nameless initialize=grow" 2>&1 | FileCheck %s --check-prefix=NAMELESS
+// RUN: sed 's/cg.return/%%g = cg.parameter_gradient "conv.weight", %%w : tensor<4x4x3x3xf32> cg.return/' %s > %t.mlir
+// RUN: not espalier-opt %t.mlir --cg-expand-branches=block=acnet 2>&1 | FileCheck %s --check-prefix=TRAINED
+// RUN: not espalier-opt %t.mlir --cg-branches-to-gradient-scaling 2>&1 | FileCheck %s --check-prefix=CONVERTED
+// RUN: espalier-opt %t.mlir --cg-fold-branches | FileCheck %s --check-prefix=FOLDED
 
+// TRAINED: error: expects a graph without gradients: branches would have none
+// CONVERTED: error: expects a graph without gradients: its branches are trained already
+// Folding leaves what a gradient reads.
+// FOLDED: cg.parameter_gradient "conv.weight"
 // EMPTY: error: expects the name of a block of branches
 // UNKNOWN: :[[#@LINE+18]]:8: error: unknown block 'acme': expects acnet, dbb, dyrep_average, dyrep_chain, dyrep_column, dyrep_identity, dyrep_origin, dyrep_point, dyrep_row, dyrep_square, mobileone, orepa, repvgg, FILE.esp or FILE.esp:BLOCK
 // MISSING: error: cannot read 'missing.esp': No such file or directory

@@ -16,6 +16,12 @@
 // RUN: sed 's/dense<2.0> : tensor<2x3x3xf32>/dense<2.0> : tensor<3x3xf32>/' %s | not espalier-opt --pass-pipeline='builtin.module(cg.graph(cg-insert-gradient-scaling{source=fixed matrix=1:1:1}))' 2>&1 | FileCheck %s --check-prefix=UNUSED
 // UNUSED: error: expects a filter of 1x3, whose gradient the matrix scales, but the network has none
 
+// RUN: sed 's/tensor<2x3x3xf32>} /tensor<3x3xf32>} /' %s > %t.mlir
+// RUN: not espalier-opt %t.mlir --pass-pipeline='builtin.module(cg.graph(cg-apply-optimizer,cg-insert-gradient-scaling))' 2>&1 | FileCheck %s --check-prefix=LATE
+// LATE: error: 'cg.parameter_update' op expects the gradient to be scaled before: 'cg-insert-gradient-scaling' runs before 'cg-apply-optimizer'
+// RUN: not espalier-opt %t.mlir --pass-pipeline='builtin.module(cg.graph(cg-apply-optimizer,cg-functionalize,cg-insert-gradient-scaling))' 2>&1 | FileCheck %s --check-prefix=LATER
+// LATER: error: expects parameters that are not arguments yet: gradients are scaled before 'cg-functionalize'
+
 // RUN: not espalier-opt %s --pass-pipeline='builtin.module(cg.graph(cg-insert-gradient-scaling{source=fixed}))' 2>&1 | FileCheck %s --check-prefix=SHAPE
 // SHAPE: error: 'cg.parameter' op expects 'cg.gradient_scale' to be a floating-point literal of shape 3x3 or 2x1x3x3, but got dense<2.000000e+00> : tensor<2x3x3xf32>
 cg.graph @shape(%x: tensor<1x1x9x9xf32>) -> tensor<1x2x7x7xf32> {

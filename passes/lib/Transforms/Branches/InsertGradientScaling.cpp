@@ -39,6 +39,18 @@ struct InsertGradientScaling final : espalier::cg::impl::InsertGradientScalingBa
         state.emitOpError("is there already: gradients are scaled once");
         return signalPassFailure();
       }
+    // Marks stay where they were, but the optimizer has read them.
+    for (auto update : body.getOps<ParameterUpdateOp>()) {
+      update.emitOpError("expects the gradient to be scaled before: 'cg-insert-gradient-scaling' runs before "
+                         "'cg-apply-optimizer'");
+      return signalPassFailure();
+    }
+    for (unsigned index = 0; index < graph.getNumArguments(); ++index)
+      if (auto role = graph.getArgAttrOfType<StringAttr>(index, roleAttrName); role && role.getValue() == "parameter") {
+        graph.emitError(
+            "expects parameters that are not arguments yet: gradients are scaled before 'cg-functionalize'");
+        return signalPassFailure();
+      }
     llvm::StringMap<ParameterGradientOp> marks;
     for (auto mark : body.getOps<ParameterGradientOp>())
       marks[mark.getPath()] = mark;

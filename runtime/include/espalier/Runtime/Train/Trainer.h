@@ -70,6 +70,9 @@ public:
   Status trainStep(int64_t step);
   /// The scales of gradients now, in rows, by the path of the filter.
   Expected<std::map<std::string, std::vector<std::vector<double>>>> gradientScales() const;
+  /// Filters whose scales estimates left as they were since the last call: each channel of what they read has one value
+  /// only, which tells nothing.
+  std::vector<std::string> takeUnestimated() { return std::exchange(unestimated, {}); }
   /// Of the batch of the last step.
   const Metrics &stepMetrics() const { return metrics; }
 
@@ -130,6 +133,8 @@ private:
   std::optional<Batch> rest; ///< the samples for `evaluateRest`
   PlaceId estimateInput = 0;
   std::optional<HostTensor> estimateImages; ///< several batches in one
+  std::vector<size_t> estimatedSlots;       ///< of `stored`
+  std::vector<std::string> unestimated;
   double trainingSeconds = 0, estimatingSeconds = 0;
   int64_t numEstimates = 0;
   int64_t numEvaluations = 0;

@@ -116,11 +116,16 @@ SmallVector<BranchSummand> espalier::cg::findBranches(const BranchBlock &block) 
   SmallVector<BranchSummand> branches;
   BranchBlock of = block;
   auto root = of.end.getDefiningOp<AddOp>();
-  if (!root || !isImageSum(root))
+  if (!root)
     return branches;
+  // Of images, and of an image and a bias.
+  Type image = of.conv.getType();
+  auto isInner = [&](Operation *op) { return op->hasOneUse() && op->getResult(0).getType() == image; };
   BranchSite site;
   site.filter = of.filter;
-  for (Value summand : findSummands(root, isInnerImageSum)) {
+  for (Value summand : findSummands(root, isInner)) {
+    if (summand.getType() != image)
+      continue;
     std::optional<StringRef> prefix;
     llvm::SetVector<Operation *> slice = findSlice(of.conv.getInput(), summand);
     for (Operation *op : slice)

@@ -1,5 +1,6 @@
 //===- Train.cpp - espalier train -----------------------------------------===//
 
+#include "BranchGrowth.h"
 #include "Branches.h"
 #include "Environment.h"
 #include "GraphWeights.h"
@@ -55,6 +56,8 @@ private:
   /// Sizes for a batch of images that the network sees in the shape `image`.
   rt::Expected<SizeBindings> bindSizes(cg::GraphOp graph, int64_t batch, const rt::ImageShape &image) const;
   rt::Expected<rt::TrainingPrograms> compile(cg::GraphOp graph);
+  /// The network as it was when the checkpoint was written.
+  rt::Status restoreNetwork(cg::GraphOp graph);
   rt::Expected<rt::RunIdentity> identify(cg::GraphOp graph);
   rt::Status loadComputed(rt::Trainer &trainer);
   rt::Status initialise(rt::Trainer &trainer);
@@ -78,6 +81,8 @@ private:
   rt::Normalisation normalisation;
   rt::ImageShape trainShape, testShape; ///< that the network sees, after augmentation
   Network net;
+  std::string networkDigest; ///< before anything grew
+  std::optional<BranchGrowth> growth;
   TrainingArtifact artifact;
   RunCost cost;
   std::optional<rt::RunFolder> folder;
@@ -388,20 +393,41 @@ rt::Expected<rt::TrainingPrograms> Train::compile(cg::GraphOp graph) {
 
 /// A recipe that means the same in any folder.
 static rt::Recipe withAbsolutePaths(rt::Recipe recipe) {
-  bool namesFile = recipe.branchBlock.find(".esp") != std::string::npos;
-  for (std::string *path : {&recipe.network, &recipe.data, &recipe.initFrom, &recipe.branchBlock})
-    if (std::error_code error; !path->empty() && (path != &recipe.branchBlock || namesFile))
-      if (auto absolute = std::filesystem::absolute(*path, error); !error)
-        *path = absolute.lexically_normal().string();
+  auto makeAbsolute = [](std::string &path) {
+    std::error_code error;
+    if (auto absolute = std::filesystem::absolute(path, error); !path.empty() && !error)
+      path = absolute.lexically_normal().string();
+  };
+  for (std::string *path : {&recipe.network, &recipe.data, &recipe.initFrom})
+    makeAbsolute(*path);
+  auto isFile = [](const std::string &block) { return block.find(".esp") != std::string::npos; };
+  if (isFile(recipe.branchBlock))
+    makeAbsolute(recipe.branchBlock);
+  for (std::string &block : recipe.growthBlocks)
+    if (isFile(block))
+      makeAbsolute(block);
   return recipe;
+}
+
+rt::Status Train::restoreNetwork(cg::GraphOp graph) {
+  if (recipe.growthInterval == 0)
+    return {};
+  growth.emplace(graph, recipe, [this](cg::GraphOp grown) -> rt::Expected<CompiledTraining> {
+    rt::Expected<rt::TrainingPrograms> programs = compile(grown);
+    if (!programs)
+      return programs.takeStatus();
+    return CompiledTraining{*std::move(programs), artifact.initializers, artifact.digest};
+  });
+  if (rt::Status s = growth->checkBlocks([&](const std::string &text) { console.note("note: {}", text); }); !s.ok())
+    return s;
+  return found ? growth->replay(found->checkpoint.position.edits).in(found->path) : rt::Status();
 }
 
 rt::Expected<rt::RunIdentity> Train::identify(cg::GraphOp graph) {
   rt::RunIdentity identity;
   identity.network = graph.getSymName().str();
   identity.loss = loss;
-  auto lossGraph = net.module().lookupSymbol<cg::GraphOp>(identity.network + "." + loss);
-  identity.networkDigest = digestOf(graph, lossGraph);
+  identity.networkDigest = networkDigest;
   identity.recipe = rt::recipeValues(withAbsolutePaths(recipe));
   identity.data = fmt::format("{} + {} {} of {}, {} classes", trainSet->size(), testSet->size(),
                               trainSet->kind() == rt::SampleKind::Image ? "images" : "samples",
@@ -513,7 +539,7 @@ rt::Status Train::describeRun(const rt::RunIdentity &identity) {
   if (rt::Status s = rt::writeFileAtomically(folder->file("cost.txt"), cost.table); !s.ok())
     return s;
   // Where the recipe changes the network, the weights of the run are for this one.
-  if (!recipe.branchBlock.empty() || recipe.branchFolding != rt::BranchFolding::None) {
+  if (!recipe.branchBlock.empty() || recipe.branchFolding != rt::BranchFolding::None || growth) {
     std::string network;
     llvm::raw_string_ostream(network) << net.module() << "\n";
     if (rt::Status s = rt::writeFileAtomically(folder->file("network.mlir"), network); !s.ok())
@@ -530,11 +556,19 @@ rt::Status Train::runAndReport(rt::Trainer &trainer, rt::RunIdentity identity, c
     return recorder.takeStatus();
   recorder->log(fmt::format("{} {}, {}: {} epochs of {} steps", position.step ? "resuming" : "training",
                             identity.network, identity.data, recipe.epochs, trainer.stepsPerEpoch()));
+  if (growth) {
+    growth->folder = &*folder;
+    growth->note = [&](const std::string &text) {
+      recorder->log(text);
+      console.note("{}", text);
+    };
+  }
   Preprocessing preprocessing{testShape, recipe.evaluate, normalisation, trainSet->classNames()};
   rt::TrainingRunOptions options;
   options.identity = std::move(identity);
   options.metadata = preprocessing.toMetadata();
   options.onWriteError = onWriteError;
+  options.provider = growth ? &*growth : nullptr;
   options.progress = rt::ProgressOptions::forStderr(console.isQuiet());
   options.shouldStop = [&] { return interrupt.isRequested(); };
   options.note = [&](std::string_view text) { console.note("{}", text); };
@@ -619,6 +653,9 @@ rt::Status Train::run() {
   if (!priced)
     return priced.takeStatus();
   cost = std::move(*priced);
+  networkDigest = digestOf(*graph, net.module().lookupSymbol<cg::GraphOp>((graph->getSymName() + "." + loss).str()));
+  if (rt::Status s = restoreNetwork(*graph); !s.ok())
+    return s;
   rt::Expected<rt::TrainingPrograms> programs = compile(*graph);
   if (!programs)
     return programs.takeStatus();

@@ -62,6 +62,24 @@ static cg::InsertGradientScalingOptions gradientScalingOptions(const rt::Recipe 
   return options;
 }
 
+/// A random choice wants to know as well which filters are trained.
+static cg::ScoreFiltersOptions scoreOptions(const rt::Recipe &recipe) {
+  cg::ScoreFiltersOptions options;
+  switch (recipe.growthScore) {
+  case rt::GrowthScore::Synflow:
+  case rt::GrowthScore::Random:
+    options.score = cg::FilterScore::SynFlow;
+    break;
+  case rt::GrowthScore::Snip:
+    options.score = cg::FilterScore::SNIP;
+    break;
+  case rt::GrowthScore::GradientNorm:
+    options.score = cg::FilterScore::GradientNorm;
+    break;
+  }
+  return options;
+}
+
 rt::Status espalier::tools::checkGroups(const rt::Recipe &recipe, cg::GraphOp network) {
   std::vector<llvm::GlobPattern> patterns;
   for (const rt::ParameterGroup &group : recipe.groups) {
@@ -125,6 +143,8 @@ TrainingOptions espalier::tools::trainingOptions(const rt::Recipe &recipe, llvm:
     options.gradientScaling = gradientScalingOptions(recipe);
   options.estimation.temperature = recipe.scalingTemperature;
   options.estimation.removeDiagonal = recipe.scalingRemovesDiagonal;
+  if (recipe.growthInterval > 0)
+    options.score = scoreOptions(recipe);
   options.accumulate = recipe.accumulate;
   if (recipe.emaDecay > 0)
     options.average = cg::AverageParametersOptions{recipe.emaDecay, recipe.emaWarmup};

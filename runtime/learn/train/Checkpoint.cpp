@@ -179,10 +179,15 @@ static Json toObject(const RunPosition &position) {
   Json history = Json::array();
   for (const EpochRecord &record : position.history)
     history.push_back(toObject(record));
-  return {{"step", position.step},
-          {"sums", toObject(position.sums)},
-          {"seconds", position.seconds},
-          {"history", std::move(history)}};
+  Json object = {{"step", position.step},
+                 {"sums", toObject(position.sums)},
+                 {"seconds", position.seconds},
+                 {"history", std::move(history)}};
+  if (position.editedStep > 0) {
+    object["edits"] = position.edits;
+    object["edited_step"] = position.editedStep;
+  }
+  return object;
 }
 
 static Status readPosition(const Json &object, RunPosition &position) {
@@ -190,6 +195,10 @@ static Status readPosition(const Json &object, RunPosition &position) {
   reader.read("step", position.step);
   reader.read("sums", position.sums);
   reader.read("seconds", position.seconds);
+  if (object.contains("edited_step")) {
+    reader.read("edits", position.edits);
+    reader.read("edited_step", position.editedStep);
+  }
   if (const Json *history = reader.list("history"))
     for (const Json &entry : *history)
       if (Status s = readRecord(entry, position.history.emplace_back()); !s.ok())

@@ -69,6 +69,12 @@ struct ValueFormatter {
     return values ? fmt::format("[{}]", fmt::join(*values, ", ")) : "\"auto\"";
   }
   std::string operator()(const Path &path) const { return formatString(recipe.*path.field); }
+  std::string operator()(const PathList &list) const {
+    std::vector<std::string> values;
+    for (const std::string &path : recipe.*list.field)
+      values.push_back(formatString(path));
+    return fmt::format("[{}]", fmt::join(values, ", "));
+  }
   std::string operator()(const Text &text) const { return formatString(recipe.*text.field); }
   std::string operator()(const Groups &groups) const {
     std::string text;

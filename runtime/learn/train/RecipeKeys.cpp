@@ -111,6 +111,18 @@ const std::vector<KeyRecord> &keys::keyRecords() {
          "what a step makes of branches, the network's own too: images to add up; one convolution with a computed "
          "filter, "
          "where that is exact; or that with one norm behind each sum in place of the branches' norms"},
+        {"growth.interval", Integer{&Recipe::growthInterval, 0, maxCount},
+         "epochs after which weak branches are cut and one convolution grows another, again and again; 0: never"},
+        {"growth.until", Integer{&Recipe::growthUntil, 0, maxCount},
+         "last epoch, counted from 0, before which that is done; 0: that of the run"},
+        {"growth.blocks", PathList{&Recipe::growthBlocks, ".esp"},
+         "branches that may grow, one of which is drawn: names, FILE.esp or FILE.esp:BLOCK"},
+        {"growth.score", Choice<GrowthScore>{&Recipe::growthScore, {"synflow", "snip", "gradient-norm", "random"}},
+         "what is largest, as a mean over the steps since the last time, for the filter that grows: sum W g, "
+         "sum |W g|, the norm of g, or a random number"},
+        {"growth.cut", Boolean{&Recipe::growthCuts}, "whether branches are cut"},
+        {"growth.batches", Integer{&Recipe::growthBatches, 1, maxCount},
+         "training batches that the statistics of a new branch are taken from"},
         {"init_from", Path{&Recipe::initFrom}, "weights to start from (safetensors)"},
         {"skip_mismatched", Boolean{&Recipe::skipMismatched},
          "start from init_from even where tensors are missing, unexpected or of another shape; those keep their "
@@ -230,6 +242,12 @@ struct KeyDescriber {
   void operator()(const Groups &) const {
     key.type = "list of tables";
     key.defaultValue = "[]";
+  }
+
+  void operator()(const PathList &list) const {
+    key.type = "list of strings";
+    key.range = "at least one";
+    key.defaultValue = fmt::format("[\"{}\"]", fmt::join(defaults.*list.field, "\", \""));
   }
 
   void operator()(const Path &) const {

@@ -52,6 +52,11 @@ struct Path {
   std::string Recipe::*field;
   std::string_view extension = ""; ///< a value without it is a name, and no path
 };
+/// Files or names, at least one.
+struct PathList {
+  std::vector<std::string> Recipe::*field;
+  std::string_view extension; ///< as of Path
+};
 struct Text {
   std::string Recipe::*field;
 };
@@ -65,9 +70,10 @@ struct Groups {
   std::vector<ParameterGroup> Recipe::*field;
 };
 
-using KeyKind = std::variant<Number, Integer, Boolean, Choice<TrainingPrecision>, Choice<BranchFolding>,
-                             Choice<BranchStart>, Choice<Optimiser>, Choice<Schedule>, Choice<GradientScaling>,
-                             Choice<ScalingBlock>, IntegerList, Matrix, Betas, PerChannel, Path, Text, Switch, Groups>;
+using KeyKind =
+    std::variant<Number, Integer, Boolean, Choice<TrainingPrecision>, Choice<BranchFolding>, Choice<BranchStart>,
+                 Choice<Optimiser>, Choice<Schedule>, Choice<GradientScaling>, Choice<ScalingBlock>,
+                 Choice<GrowthScore>, IntegerList, Matrix, Betas, PerChannel, Path, PathList, Text, Switch, Groups>;
 
 struct KeyRecord {
   std::string name;

@@ -192,12 +192,27 @@ public:
   }
 
   Status operator()(const Path &path) const {
-    const toml::value<std::string> *value = node.as_string();
+    Expected<std::string> value = readPath(node);
     if (!value)
-      return expected(node, "a string", describe(node));
-    if (value->get().find('\0') != std::string::npos)
-      return expected(node, "a path", "a string with a zero byte");
-    recipe.*path.field = value->get();
+      return value.takeStatus();
+    recipe.*path.field = *std::move(value);
+    return {};
+  }
+
+  Status operator()(const PathList &list) const {
+    const toml::array *array = node.as_array();
+    if (!array)
+      return expected(node, "a list of strings", describe(node));
+    if (array->empty())
+      return expected(node, "at least one name", "none");
+    std::vector<std::string> values;
+    for (const toml::node &element : *array) {
+      Expected<std::string> value = readPath(element);
+      if (!value)
+        return value.takeStatus();
+      values.push_back(*std::move(value));
+    }
+    recipe.*list.field = std::move(values);
     return {};
   }
 
@@ -256,6 +271,15 @@ public:
   }
 
 private:
+  Expected<std::string> readPath(const toml::node &text) const {
+    const toml::value<std::string> *value = text.as_string();
+    if (!value)
+      return expected(text, "a string", describe(text));
+    if (value->get().find('\0') != std::string::npos)
+      return expected(text, "a path", "a string with a zero byte");
+    return value->get();
+  }
+
   Status readGroupKey(const toml::key &name, const toml::node &value, ParameterGroup &group) const {
     std::string fullName = fmt::format("groups.{}", name.str());
     auto expected = [&](std::string_view wanted, std::string_view got) {
@@ -373,6 +397,14 @@ static Status checkCombinations(const Recipe &recipe) {
     return invalidInput("{}gradient scaling 'mutual-information' expects no '{}'",
                         at(hasBlock ? "gradient_scaling.block" : "gradient_scaling.matrix", "gradient_scaling.source"),
                         hasBlock ? "gradient_scaling.block" : "gradient_scaling.matrix");
+  if (recipe.growthInterval > 0) {
+    bool isAveraged = recipe.emaDecay > 0, isScaled = recipe.gradientScaling != GradientScaling::None;
+    if (isAveraged || isScaled || recipe.branchFolding != BranchFolding::None) {
+      const char *other = isAveraged ? "ema.decay" : isScaled ? "gradient_scaling.source" : "branches.fold";
+      return invalidInput("{}'growth.interval' expects 0 with '{}': the two do not work together",
+                          at("growth.interval", other), other);
+    }
+  }
   if (recipe.batch % recipe.accumulate != 0)
     return invalidInput("{}'accumulate' expects a divisor of 'batch' ({}), but got {}", at("accumulate", "batch"),
                         recipe.batch, recipe.accumulate);
@@ -466,13 +498,19 @@ Expected<Recipe> espalier::rt::readRecipe(const std::string &path) {
   if (!recipe)
     return recipe;
   size_t slash = path.rfind('/');
-  for (const KeyRecord &record : keyRecords())
-    if (const Path *key = std::get_if<Path>(&record.kind); key && slash != std::string::npos) {
-      std::string &value = (*recipe).*key->field;
-      bool isName = value.find(key->extension) == std::string::npos;
-      if (!value.empty() && value[0] != '/' && !isName)
-        value.insert(0, path, 0, slash + 1);
-    }
+  std::string folder = slash == std::string::npos ? "" : path.substr(0, slash + 1);
+  auto placeInFolder = [&](std::string &value, std::string_view extension) {
+    bool isName = value.find(extension) == std::string::npos;
+    if (!value.empty() && value[0] != '/' && !isName)
+      value.insert(0, folder);
+  };
+  for (const KeyRecord &record : keyRecords()) {
+    if (const Path *key = std::get_if<Path>(&record.kind))
+      placeInFolder((*recipe).*key->field, key->extension);
+    if (const PathList *key = std::get_if<PathList>(&record.kind))
+      for (std::string &value : (*recipe).*key->field)
+        placeInFolder(value, key->extension);
+  }
   return recipe;
 }
 

@@ -45,6 +45,10 @@ double Recipe::learningRateAt(int64_t step, int64_t stepsPerEpoch) const {
   return learningRate;
 }
 
+bool Recipe::growsBranches(int64_t epoch) const {
+  return growthInterval > 0 && epoch > 0 && epoch % growthInterval == 0 && (growthUntil == 0 || epoch <= growthUntil);
+}
+
 bool Recipe::estimatesGradientScales(int64_t epoch) const {
   return gradientScaling == GradientScaling::MutualInformation &&
          (epoch == scalingWarmup || (epoch > scalingWarmup && epoch % scalingInterval == 0));

@@ -93,40 +93,52 @@ static Status writeZeroHypers(Program &program) {
 
 Expected<Trainer> Trainer::create(TrainingPrograms programs, Prefetcher train, Prefetcher test, const Recipe &recipe) {
   Trainer trainer(std::move(programs), std::move(train), std::move(test), recipe);
-  for (auto [program, inputs, loader] :
-       {std::tuple(&trainer.programs.step, &trainer.stepInputs, &trainer.train.loader()),
-        std::tuple(&trainer.programs.evaluate, &trainer.evaluateInputs, &trainer.test.loader())}) {
+  if (Status s = trainer.setUp(); !s.ok())
+    return s;
+  return trainer;
+}
+
+Status Trainer::replacePrograms(TrainingPrograms newPrograms) {
+  programs = std::move(newPrograms);
+  stored.clear();
+  snapshot.clear();
+  return setUp();
+}
+
+Status Trainer::setUp() {
+  for (auto [program, inputs, loader] : {std::tuple(&programs.step, &stepInputs, &train.loader()),
+                                         std::tuple(&programs.evaluate, &evaluateInputs, &test.loader())}) {
     Expected<BatchInputs> found = findInputs(*program, *loader);
     if (!found)
       return found.takeStatus();
     *inputs = std::move(*found);
   }
-  if (trainer.programs.accumulate) {
-    Expected<BatchInputs> found = findInputs(*trainer.programs.accumulate, trainer.train.loader());
+  if (programs.accumulate) {
+    Expected<BatchInputs> found = findInputs(*programs.accumulate, train.loader());
     if (!found)
       return found.takeStatus();
-    trainer.accumulateInputs = std::move(*found);
+    accumulateInputs = std::move(*found);
   }
-  if (trainer.stepsPerEpoch() == 0)
-    return invalidInput("the training set has {} samples, fewer than one batch of {}",
-                        trainer.train.loader().numSamples(), recipe.batch);
-  if (trainer.train.loader().view().mixes() && !trainer.stepInputs.targets)
+  if (stepsPerEpoch() == 0)
+    return invalidInput("the training set has {} samples, fewer than one batch of {}", train.loader().numSamples(),
+                        recipe.batch);
+  if (train.loader().view().mixes() && !stepInputs.targets)
     return invalidInput("'mixup' and 'cutmix' give a sample several classes: they expect a loss of probabilities, such "
                         "as soft_cross_entropy(logits, targets: f32[N, C]), but the loss takes labels");
-  if (trainer.programs.evaluateRest) {
-    Expected<BatchInputs> found = findInputs(*trainer.programs.evaluateRest, trainer.test.loader());
+  if (programs.evaluateRest) {
+    Expected<BatchInputs> found = findInputs(*programs.evaluateRest, test.loader());
     if (!found)
       return found.takeStatus();
-    trainer.restInputs = std::move(*found);
-    Expected<Batch> rest = createRest(trainer.test.loader());
-    if (!rest)
-      return rest.takeStatus();
-    trainer.rest = std::move(*rest);
+    restInputs = std::move(*found);
+    Expected<Batch> room = createRest(test.loader());
+    if (!room)
+      return room.takeStatus();
+    rest = std::move(*room);
   }
 
   // The step owns parameters, states, slots and hyper-parameters; evaluation reads the first two there.
   Status failure;
-  forEachInput(trainer.programs.step, [&](PlaceId id, const Place &place) {
+  forEachInput(programs.step, [&](PlaceId id, const Place &place) {
     if (place.role == Role::Input || !failure.ok())
       return;
     Expected<HostTensor> zero = HostTensor::create(place.dtype, place.logical);
@@ -134,30 +146,27 @@ Expected<Trainer> Trainer::create(TrainingPrograms programs, Prefetcher train, P
       failure = zero.takeStatus();
       return;
     }
-    failure = trainer.programs.step.write(id, *zero);
+    failure = programs.step.write(id, *zero);
     if (!isStored(place.role)) // a hyper-parameter
       return;
-    trainer.stored.push_back(id);
-    trainer.snapshot.emplace_back(static_cast<size_t>(place.byteSize));
+    stored.push_back(id);
+    snapshot.emplace_back(static_cast<size_t>(place.byteSize));
   });
   if (!failure.ok())
     return failure;
-  if (Status s = shareStored(trainer.programs.step, trainer.programs.evaluate, /*preferAverages=*/true); !s.ok())
+  if (Status s = shareStored(programs.step, programs.evaluate, /*preferAverages=*/true); !s.ok())
     return s;
-  if (trainer.programs.evaluateRest)
-    if (Status s = shareStored(trainer.programs.step, *trainer.programs.evaluateRest, /*preferAverages=*/true); !s.ok())
+  if (programs.evaluateRest)
+    if (Status s = shareStored(programs.step, *programs.evaluateRest, /*preferAverages=*/true); !s.ok())
       return s;
-  if (trainer.programs.accumulate) {
-    Program &program = *trainer.programs.accumulate;
+  if (programs.accumulate) {
+    Program &program = *programs.accumulate;
     if (Status s = writeZeroHypers(program); !s.ok())
       return s;
-    if (Status s = shareStored(trainer.programs.step, program, /*preferAverages=*/false); !s.ok())
+    if (Status s = shareStored(programs.step, program, /*preferAverages=*/false); !s.ok())
       return s;
   }
-  if (trainer.programs.estimate)
-    if (Status s = trainer.setUpEstimate(); !s.ok())
-      return s;
-  return trainer;
+  return programs.estimate ? setUpEstimate() : Status();
 }
 
 /// The filter whose gradient the slot of this name scales; nothing for another name.
@@ -393,6 +402,13 @@ void Trainer::takeSnapshot() {
   }
 }
 
+void Trainer::restoreSnapshot() {
+  for (size_t i = 0; i < stored.size(); ++i) {
+    Span<uint8_t> memory = programs.step.memory(stored[i]);
+    std::memcpy(memory.data(), snapshot[i].data(), memory.size());
+  }
+}
+
 bool Trainer::storedIsFinite() {
   for (PlaceId id : stored)
     if (!allFinite(placeOf(programs.step, id).dtype, programs.step.memory(id)))
@@ -406,10 +422,7 @@ Status Trainer::explainNonFinite(Program &program, int64_t step) {
     if (parameter.empty() && !allFinite(placeOf(programs.step, id).dtype, programs.step.memory(id)))
       parameter = placeOf(programs.step, id).name;
   // Equal inputs give equal bits: the step goes wrong again, this time under observation.
-  for (size_t i = 0; i < stored.size(); ++i) {
-    Span<uint8_t> memory = programs.step.memory(stored[i]);
-    std::memcpy(memory.data(), snapshot[i].data(), memory.size());
-  }
+  restoreSnapshot();
   Expected<std::optional<size_t>> row = program.runToNonFinite();
   if (!row)
     return row.takeStatus();
@@ -425,14 +438,18 @@ Status Trainer::explainNonFinite(Program &program, int64_t step) {
       where, parameter.empty() ? "" : fmt::format(" and reaches the parameter '{}'", parameter));
 }
 
-Status Trainer::trainPart(Program &program, const BatchInputs &inputs, int64_t step, int64_t part) {
+void Trainer::setHypers(Program &program, int64_t step, int64_t part, double learningRate) {
   // Wraps for huge seeds; it need only be the same each time.
   uint64_t seed =
       static_cast<uint64_t>(recipe.seed) * 1'000'003 + static_cast<uint64_t>(step * recipe.accumulate + part);
-  for (auto [name, value] : {std::pair("learning_rate", HyperValue{recipe.learningRateAt(step, stepsPerEpoch()), 0}),
+  for (auto [name, value] : {std::pair("learning_rate", HyperValue{learningRate, 0}),
                              std::pair("step", HyperValue{static_cast<double>(step + 1), step + 1}),
                              std::pair("seed", HyperValue{static_cast<double>(seed), static_cast<int64_t>(seed)})})
     setHyper(program, name, value);
+}
+
+Status Trainer::trainPart(Program &program, const BatchInputs &inputs, int64_t step, int64_t part) {
+  setHypers(program, step, part, recipe.learningRateAt(step, stepsPerEpoch()));
   takeSnapshot();
   Expected<const Batch *> batch = train.next();
   if (!batch)
@@ -504,6 +521,31 @@ Expected<std::map<std::string, std::vector<std::vector<double>>>> Trainer::gradi
     }
   }
   return scales;
+}
+
+Expected<TensorMap> Trainer::observeStates(int64_t step, int64_t count) {
+  int64_t numSteps = stepsPerEpoch();
+  train.start(step / numSteps, step % numSteps * recipe.accumulate);
+  takeSnapshot();
+  Status failure;
+  for (int64_t i = 0; i < std::min(count, numSteps - step % numSteps) && failure.ok(); ++i) {
+    setHypers(programs.step, step + i, /*part=*/0, /*learningRate=*/0);
+    Expected<const Batch *> batch = train.next();
+    failure = batch ? runBatch(programs.step, stepInputs, **batch) : batch.takeStatus().in("training set");
+  }
+  TensorMap states;
+  for (PlaceId id : stored) {
+    const Place &place = placeOf(programs.step, id);
+    if (place.role != Role::State || !failure.ok())
+      continue;
+    Expected<HostTensor> tensor = programs.step.read(id);
+    if (tensor)
+      states.emplace(place.name, std::move(*tensor));
+    else
+      failure = tensor.takeStatus();
+  }
+  restoreSnapshot();
+  return failure.ok() ? Expected<TensorMap>(std::move(states)) : std::move(failure);
 }
 
 Status Trainer::trainStep(int64_t step) {

@@ -35,14 +35,14 @@ public:
   Run(Trainer &trainer, const Recipe &recipe, RunFolder &folder, RunRecorder &recorder, RunPosition &position,
       const TrainingRunOptions &options)
       : trainer(trainer), recipe(recipe), folder(folder), recorder(recorder), position(position), options(options),
-        writer(folder, recipe.keep), perEpoch(trainer.stepsPerEpoch()),
+        identity(options.identity), writer(folder, recipe.keep), perEpoch(trainer.stepsPerEpoch()),
         progress(options.progress, (recipe.epochs * perEpoch - position.step) * trainer.batch()) {}
 
   Expected<TrainingRunResult> run();
 
 private:
   bool atEpochEnd() const { return position.step == (static_cast<int64_t>(position.history.size()) + 1) * perEpoch; }
-  void startEpoch();
+  Status startEpoch();
   Status step();
   /// Nothing if it was interrupted.
   Expected<bool> evaluate();
@@ -61,6 +61,7 @@ private:
   RunRecorder &recorder;
   RunPosition &position;
   const TrainingRunOptions &options;
+  RunIdentity identity;
   CheckpointWriter writer;
   int64_t perEpoch;
   Progress progress;
@@ -71,10 +72,17 @@ private:
 
 } // namespace
 
-void Run::startEpoch() {
+Status Run::startEpoch() {
   int64_t epoch = position.step / perEpoch, done = position.step % perEpoch;
+  if (options.provider && done == 0 && position.editedStep < position.step && recipe.growsBranches(epoch)) {
+    if (Status s = options.provider->edit(trainer, position, identity); !s.ok())
+      return s;
+    position.editedStep = position.step;
+    savedStep = -1;
+  }
   progress.start(fmt::format("epoch {}/{}", epoch + 1, recipe.epochs), perEpoch * trainer.batch(),
                  done * trainer.batch());
+  return {};
 }
 
 Status Run::step() {
@@ -162,7 +170,7 @@ Status Run::save(bool isBest) {
   Expected<TensorMap> tensors = trainer.everything();
   if (!tensors)
     return tensors.takeStatus();
-  Checkpoint checkpoint{*std::move(tensors), position, options.identity, options.metadata};
+  Checkpoint checkpoint{*std::move(tensors), position, identity, options.metadata};
   checkpoint.identity.kernels = trainer.describeKernels();
   savedStep = position.step;
   savedEpochs = position.history.size();
@@ -174,7 +182,8 @@ Expected<TrainingRunResult> Run::run() {
   const int64_t total = recipe.epochs * perEpoch;
   bool interrupted = false;
   if (position.step < total)
-    startEpoch();
+    if (Status s = startEpoch(); !s.ok())
+      return s;
   while (!interrupted) {
     if (atEpochEnd()) {
       Expected<bool> evaluated = evaluate();
@@ -182,7 +191,8 @@ Expected<TrainingRunResult> Run::run() {
         return evaluated.takeStatus();
       interrupted = !*evaluated;
       if (!interrupted && position.step < total)
-        startEpoch();
+        if (Status s = startEpoch(); !s.ok())
+          return s;
     } else if (position.step >= total) {
       break;
     } else if (options.shouldStop && options.shouldStop()) {

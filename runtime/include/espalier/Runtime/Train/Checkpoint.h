@@ -45,6 +45,10 @@ struct RunPosition {
   Metrics sums;                     ///< of the metrics of the steps of the epoch that is under way
   double seconds = 0;               ///< that these steps took
   std::vector<EpochRecord> history; ///< epochs that are trained and evaluated
+  /// What was done to the network since the run began, in order and in the words of the ProgramProvider that did it.
+  /// The tensors of a checkpoint are for the network after that.
+  std::vector<std::string> edits;
+  int64_t editedStep = 0; ///< the last step before which the provider was asked for edits
 };
 
 /// What a run computes with. Two runs with equal identities compute equal bits.

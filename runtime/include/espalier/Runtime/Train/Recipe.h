@@ -34,6 +34,9 @@ enum class GradientScaling { None, Fixed, MutualInformation };
 /// Branches that a fixed matrix stands for.
 enum class ScalingBlock { None, ACNet, RepVGG };
 
+/// By what the convolution is chosen that grows a branch: sums over its filter W and the gradient g of it.
+enum class GrowthScore { Synflow, Snip, GradientNorm, Random };
+
 /// A place in a recipe file; line and column count from 1.
 struct RecipeLocation {
   std::string file; ///< empty: not from a file
@@ -127,6 +130,18 @@ struct Recipe {
   BranchStart branchStart = BranchStart::Paper;
   BranchFolding branchFolding = BranchFolding::None; ///< the key `fold`
   /// @}
+
+  /// \name The table `growth`.
+  /// @{
+  int64_t growthInterval = 0; ///< epochs; 0: branches stay as they are
+  int64_t growthUntil = 0;    ///< epoch; 0: the last one
+  std::vector<std::string> growthBlocks = {"dyrep_point", "dyrep_chain",  "dyrep_average", "dyrep_square",
+                                           "dyrep_row",   "dyrep_column", "dyrep_identity"};
+  GrowthScore growthScore = GrowthScore::Synflow;
+  bool growthCuts = true; ///< the key `cut`
+  int64_t growthBatches = 20;
+  /// @}
+
   std::string initFrom;
   bool skipMismatched = false;
   /// @}
@@ -152,6 +167,9 @@ struct Recipe {
   /// Whether scales of gradients are estimated before an epoch, from 0: before `scalingWarmup`, and before each one
   /// after it that `scalingInterval` divides.
   bool estimatesGradientScales(int64_t epoch) const;
+  /// Whether branches are cut and grown before an epoch, from 0: before each that `growthInterval` divides, but the
+  /// first, up to `growthUntil`.
+  bool growsBranches(int64_t epoch) const;
 };
 
 /// What the documentation says of one key. Keys of tables have their names: `loading.memory`.

@@ -48,6 +48,10 @@ public:
   /// and if samples are mixed but the loss takes no probabilities.
   static Expected<Trainer> create(TrainingPrograms programs, Prefetcher train, Prefetcher test, const Recipe &recipe);
 
+  /// Goes on with other programs, for another network on the same data. Parameters, states and slots are zero after
+  /// that; initialize() and load() give them values.
+  Status replacePrograms(TrainingPrograms programs);
+
   /// Draws parameters, states and slots that `initializers` names; the others start at 0.
   Status initialize(const InitializerTable &initializers);
   /// Compares tensors with parameters and states, and with the slots if there is one among the tensors.
@@ -68,6 +72,9 @@ public:
   /// the first batches of the epoch. Only the first step and the first estimate allocate. A loss, parameter or state
   /// that is not finite is an error that names the step, and the op and the parameter where it arose.
   Status trainStep(int64_t step);
+  /// The states after `count` batches, at most an epoch, from the one of step `step` on, with a learning rate of 0. All
+  /// that a step changes is as before then.
+  Expected<TensorMap> observeStates(int64_t step, int64_t count);
   /// The scales of gradients now, in rows, by the path of the filter.
   Expected<std::map<std::string, std::vector<std::vector<double>>>> gradientScales() const;
   /// Filters whose scales estimates left as they were since the last call: each channel of what they read has one value
@@ -94,6 +101,8 @@ private:
   Trainer(TrainingPrograms programs, Prefetcher train, Prefetcher test, Recipe recipe)
       : programs(std::move(programs)), train(std::move(train)), test(std::move(test)), recipe(std::move(recipe)) {}
 
+  /// Checks the programs, and lets them share their memory.
+  Status setUp();
   /// A program's inputs for the tensors of a batch; those that it has.
   struct BatchInputs {
     PlaceId values = 0;
@@ -106,6 +115,7 @@ private:
   static Status runBatch(Program &program, const BatchInputs &inputs, const Batch &batch);
   /// Part `part` of a step's batch: `program` adds up gradients, or updates.
   Status trainPart(Program &program, const BatchInputs &inputs, int64_t step, int64_t part);
+  void setHypers(Program &program, int64_t step, int64_t part, double learningRate);
   void readMetrics(Program &program);
   /// A scalar argument that changes from step to step, for either type it may have.
   struct HyperValue {
@@ -116,6 +126,7 @@ private:
   static void setHyper(Program &program, std::string_view name, HyperValue value);
   /// Copies all stored tensors, so that a step which goes wrong can be run again and looked at.
   void takeSnapshot();
+  void restoreSnapshot();
   Status explainNonFinite(Program &program, int64_t step);
   bool storedIsFinite();
   Expected<TensorMap> read(bool slots) const;

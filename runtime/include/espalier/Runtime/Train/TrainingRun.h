@@ -3,6 +3,7 @@
 #ifndef ESPALIER_RUNTIME_TRAIN_TRAININGRUN_H
 #define ESPALIER_RUNTIME_TRAIN_TRAININGRUN_H
 
+#include "espalier/Runtime/Train/ProgramProvider.h"
 #include "espalier/Runtime/Train/Progress.h"
 #include "espalier/Runtime/Train/RunRecorder.h"
 #include "espalier/Runtime/Train/Trainer.h"
@@ -20,6 +21,8 @@ struct TrainingRunOptions {
   Metadata metadata; ///< goes into every checkpoint
   OnWriteError onWriteError = OnWriteError::Stop;
   ProgressOptions progress;
+  /// Null for networks that stay as they are.
+  ProgramProvider *provider = nullptr;
   /// Asked between two steps and between two batches of evaluation.
   std::function<bool()> shouldStop;
   std::function<void(const EpochRecord &)> onEpoch;

@@ -1,0 +1,91 @@
+//===- BranchGrowth.h - branches that come and go in training ---*- C++ -*-===//
+//
+// Huang et al., "DyRep: Bootstrapping Training with Dynamic Re-parameterization" (arXiv:2203.12868), by edits that keep
+// what the network computes in inference mode: the filter beside a branch makes up for it.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef ESPALIER_TOOLS_ESPALIER_BRANCHGROWTH_H
+#define ESPALIER_TOOLS_ESPALIER_BRANCHGROWTH_H
+
+#include "espalier/Dialect/CG/IR/CGOps.h"
+#include "espalier/Runtime/Train/ProgramProvider.h"
+#include "espalier/Runtime/Train/RunFolder.h"
+#include "espalier/Transforms/BranchBlock.h"
+
+#include <functional>
+#include <set>
+
+namespace espalier::tools {
+
+/// What the graphs of a training run were compiled to.
+struct CompiledTraining {
+  rt::TrainingPrograms programs;
+  rt::InitializerTable initializers;
+  std::string digest; ///< of the artifact of the step
+};
+
+/// Cuts weak branches of a network, and grows one beside the convolution that matters most.
+class BranchGrowth final : public rt::ProgramProvider {
+public:
+  using Compile = std::function<rt::Expected<CompiledTraining>(cg::GraphOp)>;
+
+  BranchGrowth(cg::GraphOp graph, const rt::Recipe &recipe, Compile compile)
+      : graph(graph), recipe(recipe), compile(std::move(compile)) {}
+
+  /// Fails where none of the recipe's blocks fits a convolution of the graph. `warn` is told of each that fits none.
+  rt::Status checkBlocks(const std::function<void(const std::string &)> &warn);
+
+  /// Changes the graph as the edits of a position say.
+  rt::Status replay(const std::vector<std::string> &edits);
+
+  rt::Status edit(rt::Trainer &trainer, rt::RunPosition &position, rt::RunIdentity &identity) override;
+
+  /// Where networks go, as `network.mlir` and as `network-<step>.mlir` by the step before which they came to be.
+  const rt::RunFolder *folder = nullptr;
+  /// Told what is done, a line each.
+  std::function<void(const std::string &)> note;
+
+private:
+  /// What can be done again to the same graph, in words that are kept in a position.
+  struct Edit {
+    enum class Kind { Expand, Cut } kind;
+    std::string path;         ///< of the filter, or the path that the parameters of the branch lie under
+    std::string block, scope; ///< of Expand
+
+    std::string str() const;
+    static rt::Expected<Edit> parse(const std::string &text);
+  };
+  struct GrownBranch {
+    std::string filter; ///< beside which it grew
+    std::string path;   ///< that its parameters lie under
+  };
+  struct Growth;
+
+  rt::Status apply(const Edit &edit);
+  rt::Status applyAndKeep(const Edit &edit, rt::RunPosition &position);
+
+  /// Paths of grown branches beside the block's main convolution whose norms have less than a tenth of its norm's
+  /// scale, and less than their mean, if they differ.
+  std::vector<std::string> findWeakBranches(cg::BranchBlock &block, const rt::TensorMap &tensors) const;
+  /// Adds the filters beside branches that were cut to `changed`.
+  rt::Status cutBranches(rt::TensorMap &tensors, rt::RunPosition &position, std::set<std::string> &changed);
+  /// Nothing where no filter can grow.
+  rt::Expected<std::optional<Growth>> growBranch(const rt::TensorMap &tensors, rt::RunPosition &position);
+  /// The filter with the largest score of those that can grow, and a block that it can become. Empty if there is none.
+  std::pair<std::string, std::string> chooseFilter(const rt::TensorMap &tensors, int64_t step);
+  /// Gives a branch its statistics, and lets the filter beside it make up for it.
+  rt::Status startBranch(rt::Trainer &trainer, const Growth &growth, int64_t step);
+  /// Gives the norms behind these filters the statistics of what the filters make now.
+  rt::Status refreshNorms(rt::Trainer &trainer, const std::set<std::string> &filters, int64_t step);
+  rt::Status writeNetwork(int64_t step) const;
+
+  cg::GraphOp graph;
+  const rt::Recipe &recipe;
+  Compile compile;
+  std::vector<GrownBranch> grown;
+};
+
+} // namespace espalier::tools
+
+#endif // ESPALIER_TOOLS_ESPALIER_BRANCHGROWTH_H

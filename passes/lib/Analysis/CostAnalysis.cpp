@@ -2,6 +2,7 @@
 
 #include "espalier/Analysis/CostAnalysis.h"
 #include "espalier/Dialect/CG/IR/CGOps.h"
+#include "espalier/Dialect/CG/IR/ShapeInference.h"
 
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/StringSet.h"
@@ -244,26 +245,15 @@ private:
     return success();
   }
 
-  /// Gives each result its symbolic shape; what the type says more exactly wins.
+  /// Names the shapes of the results, and those in memory.
   LogicalResult inferShapes(Operation &op) {
-    auto shaped = dyn_cast<cg::ShapeOpInterface>(op);
-    if (!shaped) {
-      for (Value result : op.getResults())
-        stored.set(result, shapes[result]);
-      return success();
-    }
-    shapes.moveTo(op.getName().getStringRef(), op.getLoc());
-    SmallVector<TensorShape, 2> inferred;
-    if (failed(shaped.inferResultShapes(shapes, inferred)))
+    if (failed(cg::inferShapes(op, shapes)))
       return failure();
-    for (auto [result, shape] : llvm::zip_equal(op.getResults(), inferred)) {
-      for (auto [dim, extent] : llvm::zip_equal(shape.dims, cast<RankedTensorType>(result.getType()).getShape()))
-        if (!ShapedType::isDynamic(extent))
-          dim = DimExpr(extent);
-      TensorShape inMemory = shape;
-      inMemory.elementType = storedElement(result);
+    for (Value result : op.getResults()) {
+      TensorShape inMemory = shapes[result];
+      if (isa<cg::ShapeOpInterface>(op))
+        inMemory.elementType = storedElement(result);
       stored.set(result, std::move(inMemory));
-      shapes.set(result, std::move(shape));
     }
     return success();
   }

@@ -5,6 +5,7 @@
 // RUN: espalier-opt %s --cg-estimate-gradient-scaling --remarks-filter=cg-estimate-gradient-scaling --remark-policy=all 2>&1 | FileCheck %s --check-prefix=REMARK
 
 // CHECK-LABEL: cg.graph @two(
+// CHECK-NOT:     cg.mutual_information %{{.+}} window [3, 3]
 // CHECK:         cg.mutual_information %{{.+}} window [5, 3] dilations [1, 1] remove_diagonal
 // CHECK-NOT:     cg.mutual_information
 // CHECK:         cg.update "b.weight" slot "gradient_scale"

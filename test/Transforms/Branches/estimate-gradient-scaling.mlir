@@ -4,9 +4,15 @@
 // CHECK-LABEL: cg.graph @one(
 // CHECK-SAME:    %[[X:.+]]: tensor<8x3x6x6xf32>) {
 // CHECK-NOT:     cg.conv2d
+// CHECK-DAG:     %[[LESS:.+]] = cg.constant dense<4.000000e+00> : tensor<f64>
+// CHECK-DAG:     %[[ONE:.+]] = cg.constant dense<1.000000e+00> : tensor<f64>
+// CHECK-DAG:     %[[K:.+]] = cg.constant dense<5.000000e+00> : tensor<f64>
 // CHECK:         %[[PADDED:.+]] = cg.pad %[[X]] {high = array<i64: 0, 0, 1, 2>, low = array<i64: 0, 0, 1, 0>, value = 0.000000e+00 : f64}
 // CHECK:         %[[D:.+]] = cg.mutual_information %[[PADDED]] window [3, 3] dilations [1, 1] : tensor<8x3x8x8xf32>
-// CHECK:         %[[KD:.+]] = cg.mul %[[D]]
+// CHECK-NEXT:    %[[KD:.+]] = cg.mul %[[D]], %[[LESS]]
+// CHECK-NEXT:    %[[DIVISOR:.+]] = cg.add %[[KD]], %[[ONE]]
+// CHECK-NEXT:    %[[DIVIDEND:.+]] = cg.mul %[[D]], %[[K]]
+// CHECK-NEXT:    cg.div %[[DIVIDEND]], %[[DIVISOR]]
 // CHECK:         cg.compare eq
 // CHECK:         cg.reduce_sum %{{.+}} {axes = array<i64: 0>} : tensor<3x3x3xf64>
 // CHECK:         cg.reduce_mean %{{.+}} {axes = array<i64: 0, 1>} : tensor<3x3xf64>

@@ -114,7 +114,7 @@ cg.graph @two_uses(%x: tensor<2x4x8x8xf32>) -> (tensor<2x6x6x6xf32>, tensor<2x6x
 // CHECK-NOT:     row.conv
 // CHECK:         cg.return
 cg.graph @near_misses(%x: tensor<2x4x8x8xf32>, %given: tensor<4x4x3x3xf32>, %any: tensor<2x?x8x8xf32>)
-    -> (tensor<2x4x8x8xf32>, tensor<2x4x8x8xf32>, tensor<2x4x6x6xf32>, tensor<2x4x8x8xf32>) {
+    -> (tensor<2x4x8x8xf32>, tensor<2x4x8x8xf32>, tensor<2x4x6x6xf32>, tensor<2x4x8x8xf32>, tensor<2x4x6x8xf32>) {
   // REMARK: [Missed] not-expanded | Category:cg-expand-branches | Reason="its window is 1x1, not of odd numbers of at least 3"
   %w1 = cg.parameter "point.weight" : tensor<4x4x1x1xf32>
   %y1 = cg.conv2d %x, %w1 : tensor<2x4x8x8xf32>, tensor<4x4x1x1xf32>
@@ -138,7 +138,11 @@ cg.graph @near_misses(%x: tensor<2x4x8x8xf32>, %given: tensor<4x4x3x3xf32>, %any
   // REMARK: Reason="the channels of its input are not known"
   %w8 = cg.parameter "any.weight" : tensor<4x4x3x3xf32>
   %y8 = cg.conv2d %any, %w8 pads [1, 1, 1, 1] : tensor<2x?x8x8xf32>, tensor<4x4x3x3xf32>
-  cg.return %y5, %y6, %y7, %y8 : tensor<2x4x8x8xf32>, tensor<2x4x8x8xf32>, tensor<2x4x6x6xf32>, tensor<2x4x8x8xf32>
+  // REMARK: Reason="its window is 3x1, not of odd numbers of at least 3"
+  %w9 = cg.parameter "column.weight" : tensor<4x4x3x1xf32>
+  %y9 = cg.conv2d %y5, %w9 : tensor<2x4x8x8xf32>, tensor<4x4x3x1xf32>
+  cg.return %y5, %y6, %y7, %y8, %y9
+    : tensor<2x4x8x8xf32>, tensor<2x4x8x8xf32>, tensor<2x4x6x6xf32>, tensor<2x4x8x8xf32>, tensor<2x4x6x8xf32>
 }
 
 // -----

@@ -193,7 +193,9 @@ TEST(RunRecorderTest, ScalesOfGradientsAreThereWhereTheyWereEstimated) {
                                                             "2,conv.weight,0,1,1\n"
                                                             "2,conv.weight,1,0,2\n"
                                                             "2,conv.weight,1,1,0.75\n");
-  EXPECT_NE(contentOf(folder.file(gradientScalesPicture)).find("conv.weight"), std::string::npos);
+  std::string picture = contentOf(folder.file(gradientScalesPicture));
+  EXPECT_NE(picture.find("conv.weight"), std::string::npos);
+  EXPECT_NE(picture.find(">2</text>"), std::string::npos) << "the epoch";
 }
 
 size_t count(const std::string &text, const std::string &part) {
@@ -227,6 +229,18 @@ TEST(MatrixChartTest, EveryFiniteElementHasASquare) {
   svg = renderSvg("title", {second});
   EXPECT_EQ(count(svg, "<title>"), 1u + 3);
   EXPECT_EQ(svg.find("nan"), std::string::npos);
+}
+
+TEST(MatrixChartTest, RowsStandBelowOneAnother) {
+  std::string svg = renderSvg("title", {{"a", {{1, {{1, 1.5}, {2, 2.5}, {3, 3.5}}}}}});
+  for (const char *y : {"y=\"56.0\"", "y=\"70.0\"", "y=\"84.0\""})
+    EXPECT_EQ(count(svg, y), 2u) << y;
+}
+
+TEST(MatrixChartTest, ZerosAreWhite) {
+  std::string svg = renderSvg("title", {{"a", {{1, {{0, 0}}}}}});
+  EXPECT_EQ(count(svg, "#ffffff"), 2u + 1) << "the squares, and 0 in the scale of colours";
+  EXPECT_NE(svg.find(">1.00</text>"), std::string::npos);
 }
 
 TEST(MatrixChartTest, DegenerateDataIsAnImageToo) {

@@ -3,7 +3,9 @@
 #include "BranchPlanner.h"
 #include "ImageSum.h"
 
+#include "espalier/Dialect/CG/IR/ShapeInference.h"
 #include "espalier/Transforms/StepPasses.h"
+#include "espalier/Transforms/Weights.h"
 
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/MapVector.h"
@@ -128,23 +130,6 @@ std::optional<std::string> BranchPlanner::whyNotWorth(const BranchRegion &region
 // The walk
 //===----------------------------------------------------------------------===//
 
-LogicalResult BranchPlanner::inferShapes(Operation &op) {
-  auto shaped = dyn_cast<ShapeOpInterface>(op);
-  if (!shaped)
-    return success();
-  shapes.moveTo(op.getName().getStringRef(), op.getLoc());
-  SmallVector<TensorShape, 2> inferred;
-  if (failed(shaped.inferResultShapes(shapes, inferred)))
-    return failure();
-  for (auto [result, shape] : llvm::zip_equal(op.getResults(), inferred)) {
-    for (auto [dim, extent] : llvm::zip_equal(shape.dims, typeOf(result).getShape()))
-      if (!ShapedType::isDynamic(extent))
-        dim = DimExpr(extent);
-    shapes.set(result, std::move(shape));
-  }
-  return success();
-}
-
 void BranchPlanner::addStored(Value value) {
   weights.insert(value);
   Operation *op = value.getDefiningOp();
@@ -171,12 +156,11 @@ LogicalResult BranchPlanner::run() {
       addStored(argument);
   }
   for (Operation *op : ops) {
-    if (failed(inferShapes(*op)))
+    if (failed(inferShapes(*op, shapes)))
       return failure();
     if (isa<ParameterOp, StateOp>(op)) {
       addStored(op->getResult(0));
-    } else if (isa<ShapeOpInterface>(op) &&
-               llvm::all_of(op->getOperands(), [&](Value operand) { return isWeight(operand); })) {
+    } else if (isa<ShapeOpInterface>(op) && readsOnly(*op, weights)) {
       if (auto literal = dyn_cast<ConstantOp>(op)) { // stored, too
         weights.insert(literal);
         stored[literal] = typeOf(literal).getNumElements();

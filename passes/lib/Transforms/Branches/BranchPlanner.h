@@ -74,7 +74,6 @@ private:
     BranchRegion widest, cheapest;
   };
 
-  llvm::LogicalResult inferShapes(mlir::Operation &op);
   void addStored(mlir::Value value);
   void visit(mlir::Operation &op);
   void visitChain(mlir::Operation &op, mlir::Value image);

@@ -4,6 +4,7 @@
 
 #include "espalier/Transforms/BranchPasses.h"
 #include "espalier/Transforms/StepPasses.h"
+#include "espalier/Transforms/Weights.h"
 
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/SymbolTable.h"
@@ -14,9 +15,7 @@ using namespace espalier::cg;
 llvm::DenseSet<Value> espalier::cg::findWeights(Block &block) {
   llvm::DenseSet<Value> weights;
   for (Operation &op : block)
-    if (isa<ParameterOp, StateOp>(op) ||
-        (isa<ShapeOpInterface>(op) &&
-         llvm::all_of(op.getOperands(), [&](Value operand) { return weights.contains(operand); })))
+    if (isa<ParameterOp, StateOp>(op) || (isa<ShapeOpInterface>(op) && readsOnly(op, weights)))
       weights.insert(op.result_begin(), op.result_end());
   return weights;
 }

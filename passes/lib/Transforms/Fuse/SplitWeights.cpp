@@ -2,6 +2,7 @@
 
 #include "espalier/Transforms/FusePasses.h"
 #include "espalier/Transforms/StepPasses.h"
+#include "espalier/Transforms/Weights.h"
 
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/SymbolTable.h"
@@ -26,7 +27,7 @@ llvm::DenseSet<Value> espalier::cg::findWeightValues(GraphOp graph) {
       weights.insert(argument);
   }
   for (Operation &op : graph.getBody().front().without_terminator())
-    if (llvm::all_of(op.getOperands(), [&](Value operand) { return weights.contains(operand); }))
+    if (readsOnly(op, weights))
       weights.insert(op.result_begin(), op.result_end());
   return weights;
 }

@@ -1,6 +1,7 @@
 //===- MixedPrecision.cpp - bf16 where it may be, f32 where it must be ----===//
 
 #include "espalier/Transforms/StepPasses.h"
+#include "espalier/Transforms/Weights.h"
 
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/DenseSet.h"
@@ -53,7 +54,7 @@ private:
       weights.insert(op.result_begin(), op.result_end());
       return success();
     }
-    if (llvm::all_of(op.getOperands(), [&](Value operand) { return weights.contains(operand); })) {
+    if (readsOnly(op, weights)) {
       weights.insert(op.result_begin(), op.result_end());
       return success();
     }

@@ -10,8 +10,11 @@
 #include "espalier/Runtime/Train/Initializer.h"
 #include "espalier/Transforms/BranchPasses.h"
 
+#include "llvm/Support/Parallel.h"
+
 #include <fmt/ranges.h>
 
+#include <atomic>
 #include <cmath>
 #include <set>
 
@@ -130,7 +133,25 @@ template <typename T> static std::optional<int64_t> findNotFinite(rt::Span<const
   return std::nullopt;
 }
 
-/// The weight at `path`, whose numbers are finite.
+/// Copies numbers, on all processors. Are they finite in their new type?
+template <typename From, typename To> static bool copyNumbers(rt::Span<const From> from, To *to) {
+  constexpr size_t sizeOfPart = 1 << 15; // in a cache still when it is looked at again
+  constexpr rt::DType dtype = std::is_same_v<To, float> ? rt::DType::F32 : rt::DType::F64;
+  std::atomic<bool> areFinite = true;
+  llvm::parallelFor(0, (from.size() + sizeOfPart - 1) / sizeOfPart, [&](size_t part) {
+    size_t begin = part * sizeOfPart, count = std::min(sizeOfPart, from.size() - begin);
+    llvm::transform(from.subspan(begin, count), to + begin, [](From x) { return static_cast<To>(x); });
+    if (!rt::allFinite(dtype, {reinterpret_cast<const uint8_t *>(to + begin), count * sizeof(To)}))
+      areFinite = false;
+  });
+  return areFinite;
+}
+static bool copyNumbers(const rt::HostTensor &from, double *to) {
+  return from.dtype() == rt::DType::F32 ? copyNumbers(from.elements<float>(), to)
+                                        : copyNumbers(from.elements<double>(), to);
+}
+
+/// The weight at `path`, a tensor of f32 or f64.
 static rt::Expected<const rt::HostTensor *> findWeight(const rt::TensorMap &weights, const std::string &path,
                                                        mlir::RankedTensorType type) {
   auto found = weights.find(path);
@@ -142,8 +163,10 @@ static rt::Expected<const rt::HostTensor *> findWeight(const rt::TensorMap &weig
     return rt::invalidInput("tensor {} is {}, but the network needs {}", rt::quote(path),
                             rt::formatType(tensor.dtype(), tensor.shape()),
                             rt::formatType(rt::DType::F32, type.getShape().vec()));
-  if (rt::allFinite(tensor.dtype(), tensor.bytes()))
-    return &tensor;
+  return &tensor;
+}
+
+static rt::Status refuseNotFinite(const rt::HostTensor &tensor, const std::string &path) {
   bool isSingle = tensor.dtype() == rt::DType::F32;
   int64_t offset = *(isSingle ? findNotFinite(tensor.elements<float>()) : findNotFinite(tensor.elements<double>()));
   double value = isSingle ? tensor.elements<float>()[offset] : tensor.elements<double>()[offset];
@@ -157,11 +180,9 @@ static rt::Expected<rt::HostTensor> toTensor(llvm::ArrayRef<double> numbers, llv
   rt::Expected<rt::HostTensor> tensor = rt::HostTensor::create(dtype, shape.vec());
   if (!tensor)
     return tensor;
-  if (dtype == rt::DType::F32)
-    llvm::transform(numbers, tensor->elements<float>().begin(), [](double x) { return static_cast<float>(x); });
-  else
-    llvm::copy(numbers, tensor->elements<double>().begin());
-  if (rt::allFinite(dtype, tensor->bytes()))
+  rt::Span<const double> from(numbers.data(), numbers.size());
+  if (dtype == rt::DType::F32 ? copyNumbers(from, tensor->elements<float>().data())
+                              : copyNumbers(from, tensor->elements<double>().data()))
     return tensor;
   const rt::HostTensor &stored = *tensor;
   int64_t offset =
@@ -172,14 +193,6 @@ static rt::Expected<rt::HostTensor> toTensor(llvm::ArrayRef<double> numbers, llv
                           describeElement(tensor->shape(), offset), rt::name(dtype));
 }
 
-/// Numbers of f32 or f64.
-static void copyNumbers(const rt::HostTensor &tensor, llvm::MutableArrayRef<double> numbers) {
-  if (tensor.dtype() == rt::DType::F32)
-    llvm::copy(tensor.elements<float>(), numbers.begin());
-  else
-    llvm::copy(tensor.elements<double>(), numbers.begin());
-}
-
 rt::Expected<rt::HostTensor> espalier::tools::convertWeight(const rt::TensorMap &weights, const std::string &path,
                                                             mlir::RankedTensorType type) {
   rt::Expected<rt::DType> dtype = dtypeOf(type, path);
@@ -188,10 +201,12 @@ rt::Expected<rt::HostTensor> espalier::tools::convertWeight(const rt::TensorMap 
   rt::Expected<const rt::HostTensor *> tensor = findWeight(weights, path, type);
   if (!tensor)
     return tensor.takeStatus();
+  if (!rt::allFinite((*tensor)->dtype(), (*tensor)->bytes()))
+    return refuseNotFinite(**tensor, path);
   if ((*tensor)->dtype() == *dtype)
     return (*tensor)->clone();
   std::vector<double> numbers(static_cast<size_t>((*tensor)->numElements()));
-  copyNumbers(**tensor, numbers);
+  copyNumbers(**tensor, numbers.data());
   return toTensor(numbers, type.getShape(), *dtype, path);
 }
 
@@ -229,8 +244,10 @@ rt::Expected<rt::TensorMap> espalier::tools::computeWeights(cg::GraphOp function
       status = tensor.takeStatus();
       return mlir::failure();
     }
-    copyNumbers(**tensor, elements);
-    return mlir::success();
+    if (copyNumbers(**tensor, elements.data()))
+      return mlir::success();
+    status = refuseNotFinite(**tensor, storagePath(op));
+    return mlir::failure();
   };
   auto write = [&](unsigned index, llvm::ArrayRef<double> elements) -> mlir::LogicalResult {
     std::string path = resultPath(function, index).str();

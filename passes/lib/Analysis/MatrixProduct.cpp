@@ -1,8 +1,7 @@
 //===- MatrixProduct.cpp - products of float64 matrices -------------------===//
 //
-// The usual scheme of three levels (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication"): a
-// panel of the right matrix stays in the second-level cache, a block of the left one in the first, a tile of the result
-// in registers.
+// The usual scheme (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication"): a panel of the right
+// matrix and a block of the left one stay in the second-level cache, a tile of the result in registers.
 //
 //===----------------------------------------------------------------------===//
 
@@ -84,8 +83,8 @@ static int64_t roundUp(int64_t value, int64_t factor) { return (value + factor -
 
 void espalier::multiplyAdd(ScatteredMatrix<double> result, ScatteredMatrix<const double> lhs,
                            ScatteredMatrix<const double> rhs) {
-  // 1 MiB of the right matrix, 128 KiB of the left one.
-  constexpr size_t blockDepth = 256, blockColumns = 504, blockRows = 64;
+  // 1 MiB of the right matrix, 256 KiB of the left one. Columns are multiples of those of every tile.
+  constexpr size_t blockDepth = 512, blockColumns = 264, blockRows = 64;
   static const Tile tile = chooseTile();
   std::vector<double> panel;
   for (size_t k = 0; k < lhs.columns.size(); k += blockDepth) {
@@ -108,11 +107,12 @@ void espalier::multiplyAdd(ScatteredMatrix<double> result, ScatteredMatrix<const
             tile.compute(numDepth, left.data() + row * numDepth, panel.data() + column * numDepth, sum.data());
             int64_t height = std::min(tile.rows, static_cast<int64_t>(numRows) - row);
             int64_t width = std::min(tile.columns, static_cast<int64_t>(numColumns) - column);
-            for (int64_t c = 0; c < width; ++c)
+            const int64_t *resultRows = result.rows.data() + i + row;
+            for (int64_t c = 0; c < width; ++c) {
+              double *place = result.data + result.columns[j + static_cast<size_t>(column + c)];
               for (int64_t r = 0; r < height; ++r)
-                result.data[result.rows[i + static_cast<size_t>(row + r)] +
-                            result.columns[j + static_cast<size_t>(column + c)]] +=
-                    sum[static_cast<size_t>(r * tile.columns + c)];
+                place[resultRows[r]] += sum[static_cast<size_t>(r * tile.columns + c)];
+            }
           }
       });
     }

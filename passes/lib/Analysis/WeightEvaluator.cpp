@@ -17,6 +17,34 @@ using namespace mlir;
 using namespace espalier;
 using namespace espalier::cg;
 
+namespace {
+
+/// Leaves new elements as they are.
+template <typename T> struct RawAllocator : std::allocator<T> {
+  template <typename U> struct rebind {
+    using other = RawAllocator<U>;
+  };
+  template <typename U> void construct(U *) {}
+  template <typename U, typename Argument> void construct(U *place, Argument &&argument) {
+    ::new (static_cast<void *>(place)) U(std::forward<Argument>(argument));
+  }
+};
+
+/// Fresh memory is written for the first time by the threads that fill it: mapping its pages takes longer than that.
+using Numbers = std::vector<double, RawAllocator<double>>;
+
+/// As `ReferenceTensor`.
+struct WeightTensor {
+  RankedTensorType type;
+  Numbers data;
+
+  ArrayRef<int64_t> shape() const { return type.getShape(); }
+  int64_t rank() const { return type.getRank(); }
+  int64_t size() const { return static_cast<int64_t>(data.size()); }
+};
+
+} // namespace
+
 /// Calls `work` with parts of [0, count), on all processors where that is much: `cost` is the work of one.
 template <typename Work> static void forParts(int64_t count, int64_t cost, Work work) {
   constexpr int64_t costOfPart = 1 << 16;
@@ -110,8 +138,8 @@ static void combine(ArrayRef<Axis> axes, double *result, const double *lhs, cons
 //===----------------------------------------------------------------------===//
 
 /// Adds to `result`, zeros, as `Conv2dInputGradientOp` says.
-static void composeFilters(WindowAttrs window, const ReferenceTensor &outer, const ReferenceTensor &inner,
-                           ReferenceTensor &result) {
+static void composeFilters(WindowAttrs window, const WeightTensor &outer, const WeightTensor &inner,
+                           WeightTensor &result) {
   int64_t batch = result.shape()[0], height = result.shape()[2], width = result.shape()[3];
   int64_t middle = outer.shape()[1], outerHeight = outer.shape()[2], outerWidth = outer.shape()[3];
   int64_t channels = inner.shape()[1], kernelHeight = inner.shape()[2], kernelWidth = inner.shape()[3];
@@ -179,24 +207,34 @@ static void composeFilters(WindowAttrs window, const ReferenceTensor &outer, con
 // Data movement and sums
 //===----------------------------------------------------------------------===//
 
-static void padZeros(const ReferenceTensor &input, ArrayRef<int64_t> low, double value, ReferenceTensor &result) {
-  std::fill(result.data.begin(), result.data.end(), value);
-  int64_t extent = input.shape().back(), rows = extent == 0 ? 0 : input.size() / extent;
-  forParts(rows, extent, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      int64_t left = row, stride = result.shape().back(), offset = low.back();
-      for (int64_t axis = input.rank() - 2; axis >= 0; --axis) {
-        offset += (left % input.shape()[axis] + low[axis]) * stride;
-        left /= input.shape()[axis];
-        stride *= result.shape()[axis];
+/// Plane by plane: the dimensions that lie behind the leading ones without padding.
+static void padWith(const WeightTensor &input, ArrayRef<int64_t> low, double value, WeightTensor &result) {
+  size_t first = 0; // dimension of a plane
+  int64_t planes = 1;
+  for (; first + 1 < low.size() && input.shape()[first] == result.shape()[first]; ++first)
+    planes *= input.shape()[first];
+  ArrayRef<int64_t> from = input.shape().drop_front(first), to = result.shape().drop_front(first);
+  low = low.drop_front(first);
+  int64_t extent = from.back(), rows = extent == 0 || planes == 0 ? 0 : input.size() / planes / extent;
+  int64_t size = planes == 0 ? 0 : result.size() / planes;
+  forParts(planes, size, [&](int64_t begin, int64_t end) {
+    std::fill(result.data.begin() + begin * size, result.data.begin() + end * size, value);
+    for (int64_t row = 0; row < rows; ++row) {
+      int64_t left = row, stride = to.back(), offset = low.back();
+      for (size_t axis = from.size() - 1; axis-- > 0;) {
+        offset += (left % from[axis] + low[axis]) * stride;
+        left /= from[axis];
+        stride *= to[axis];
       }
-      std::copy_n(input.data.data() + row * extent, extent, result.data.data() + offset);
+      for (int64_t plane = begin; plane < end; ++plane)
+        std::copy_n(input.data.data() + (plane * rows + row) * extent, extent,
+                    result.data.data() + plane * size + offset);
     }
   });
 }
 
 /// Sums over the last `result.size()`th parts.
-static void sumParts(const ReferenceTensor &input, ReferenceTensor &result) {
+static void sumParts(const WeightTensor &input, WeightTensor &result) {
   int64_t count = result.size() == 0 ? 0 : input.size() / result.size();
   forParts(result.size(), count, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
@@ -230,19 +268,19 @@ public:
 
 private:
   struct Slot {
-    ReferenceTensor tensor;
+    WeightTensor tensor;
     unsigned usesLeft = 0;
   };
 
   LogicalResult evaluate(Operation &op);
-  LogicalResult define(Value value, ReferenceTensor tensor);
-  FailureOr<ReferenceTensor> create(Value value);
-  void recycle(ReferenceTensor tensor);
-  const ReferenceTensor &get(Value value) const { return slots.find(value)->second.tensor; }
+  LogicalResult define(Value value, WeightTensor tensor);
+  FailureOr<WeightTensor> create(Value value);
+  void recycle(WeightTensor tensor);
+  const WeightTensor &get(Value value) const { return slots.find(value)->second.tensor; }
   bool isLastUse(Operation &op, Value value) const {
     return slots.find(value)->second.usesLeft == static_cast<unsigned>(llvm::count(op.getOperands(), value));
   }
-  FailureOr<ReferenceTensor> moveOrCopy(Operation &op);
+  FailureOr<WeightTensor> moveOrCopy(Operation &op);
   template <typename Combine> LogicalResult combineOperands(Operation &op, Combine combine);
   template <typename Map> LogicalResult mapOperand(Operation &op, Map map) {
     return combineOperands(op, [map](double x, double) { return map(x); });
@@ -255,7 +293,7 @@ private:
   llvm::DenseMap<Value, Slot> slots;
   llvm::DenseMap<Value, SmallVector<unsigned, 1>> results;
   /// Memory to use again, by its capacity: fresh pages cost as much as what is done with them.
-  std::multimap<size_t, std::vector<double>> spare;
+  std::multimap<size_t, Numbers> spare;
 };
 
 } // namespace
@@ -266,14 +304,14 @@ static bool isShapeOnly(OpOperand &use) {
 }
 
 /// A tensor for `value`, of any content.
-FailureOr<ReferenceTensor> WeightEvaluator::create(Value value) {
+FailureOr<WeightTensor> WeightEvaluator::create(Value value) {
   auto type = cast<RankedTensorType>(value.getType());
   int64_t count = 1;
   for (int64_t extent : type.getShape())
     if (llvm::MulOverflow(count, extent, count) || count > limits.liveElements - alive)
       return emitError(value.getLoc()) << "expects at most " << limits.liveElements
                                        << " elements alive, but got a result of " << type << " beside " << alive;
-  ReferenceTensor tensor;
+  WeightTensor tensor;
   tensor.type = type;
   auto size = static_cast<size_t>(count);
   if (auto it = spare.lower_bound(size); it != spare.end() && it->first <= 2 * size) {
@@ -284,14 +322,14 @@ FailureOr<ReferenceTensor> WeightEvaluator::create(Value value) {
   return tensor;
 }
 
-void WeightEvaluator::recycle(ReferenceTensor tensor) {
+void WeightEvaluator::recycle(WeightTensor tensor) {
   constexpr size_t smallest = 1 << 12; // the allocator keeps smaller ones
   size_t capacity = tensor.data.capacity();
   if (capacity >= smallest)
     spare.emplace(capacity, std::move(tensor.data));
 }
 
-LogicalResult WeightEvaluator::define(Value value, ReferenceTensor tensor) {
+LogicalResult WeightEvaluator::define(Value value, WeightTensor tensor) {
   if (auto it = results.find(value); it != results.end())
     for (unsigned index : it->second)
       if (failed(write(index, tensor.data)))
@@ -308,17 +346,17 @@ LogicalResult WeightEvaluator::define(Value value, ReferenceTensor tensor) {
 }
 
 /// Operand 0 as the result of `op`.
-FailureOr<ReferenceTensor> WeightEvaluator::moveOrCopy(Operation &op) {
+FailureOr<WeightTensor> WeightEvaluator::moveOrCopy(Operation &op) {
   Value input = op.getOperand(0), result = op.getResult(0);
   if (isLastUse(op, input)) {
-    ReferenceTensor &tensor = slots.find(input)->second.tensor;
+    WeightTensor &tensor = slots.find(input)->second.tensor;
     alive -= tensor.size();
-    ReferenceTensor moved = std::move(tensor);
+    WeightTensor moved = std::move(tensor);
     tensor.data.clear();
     moved.type = cast<RankedTensorType>(result.getType());
     return moved;
   }
-  FailureOr<ReferenceTensor> copy = create(result);
+  FailureOr<WeightTensor> copy = create(result);
   if (succeeded(copy))
     llvm::copy(get(input).data, copy->data.begin());
   return copy;
@@ -332,15 +370,15 @@ template <typename Combine> LogicalResult WeightEvaluator::combineOperands(Opera
   for (Value operand : op.getOperands()) {
     if (get(operand).shape() != type.getShape() || !isLastUse(op, operand))
       continue;
-    ReferenceTensor &tensor = slots.find(operand)->second.tensor;
+    WeightTensor &tensor = slots.find(operand)->second.tensor;
     combine(axes, tensor.data.data(), lhsData, rhsData, function);
     alive -= tensor.size();
-    ReferenceTensor result = std::move(tensor);
+    WeightTensor result = std::move(tensor);
     tensor.data.clear();
     result.type = type;
     return define(op.getResult(0), std::move(result));
   }
-  FailureOr<ReferenceTensor> result = create(op.getResult(0));
+  FailureOr<WeightTensor> result = create(op.getResult(0));
   if (failed(result))
     return failure();
   if (result->size() != 0)
@@ -350,36 +388,56 @@ template <typename Combine> LogicalResult WeightEvaluator::combineOperands(Opera
 
 LogicalResult WeightEvaluator::evaluate(Operation &op) {
   auto byReference = [&](Operation *) -> LogicalResult {
-    SmallVector<const ReferenceTensor *> operands;
-    for (Value operand : op.getOperands())
-      operands.push_back(&get(operand));
-    auto values = evaluateReference(&op, operands, {limits.liveElements - alive});
+    SmallVector<ReferenceTensor> operands;
+    SmallVector<const ReferenceTensor *> pointers;
+    for (Value operand : op.getOperands()) {
+      ReferenceTensor &copy = operands.emplace_back();
+      copy.type = get(operand).type;
+      copy.data.assign(get(operand).data.begin(), get(operand).data.end());
+    }
+    for (const ReferenceTensor &operand : operands)
+      pointers.push_back(&operand);
+    auto values = evaluateReference(&op, pointers, {limits.liveElements - alive});
     if (failed(values))
       return failure();
-    for (auto [value, tensor] : llvm::zip_equal(op.getResults(), *values))
+    for (auto [value, result] : llvm::zip_equal(op.getResults(), *values)) {
+      WeightTensor tensor;
+      tensor.type = result.type;
+      tensor.data.assign(result.data.begin(), result.data.end());
       if (failed(define(value, std::move(tensor))))
         return failure();
+    }
     return success();
   };
   if (op.getNumResults() != 1)
     return byReference(&op);
   Value result = op.getResult(0);
-  auto type = dyn_cast<RankedTensorType>(result.getType());
-  if (!type || !type.hasStaticShape() || !isa<FloatType>(type.getElementType()) ||
-      llvm::any_of(op.getOperandTypes(), [](Type operand) {
-        auto tensor = dyn_cast<RankedTensorType>(operand);
-        return !tensor || !tensor.hasStaticShape() || !isa<FloatType>(tensor.getElementType());
-      }))
+  auto isStatic = [](Type each) {
+    auto tensor = dyn_cast<RankedTensorType>(each);
+    return tensor && tensor.hasStaticShape();
+  };
+  if (!isStatic(result.getType()) || !llvm::all_of(op.getOperandTypes(), isStatic))
     return byReference(&op);
+  // Unit matrices, of which convolutions that start as the identity are made, are comparisons.
+  if (auto compare = dyn_cast<CompareOp>(op))
+    return combineOperands(op, [&](double lhs, double rhs) { return compare.evaluateScalar({lhs, rhs}); });
+  auto isFloat = [](Type each) { return isa<FloatType>(cast<RankedTensorType>(each).getElementType()); };
+  if (isa<CastOp>(op) && isFloat(result.getType())) { // which rounds nothing
+    FailureOr<WeightTensor> tensor = moveOrCopy(op);
+    return failed(tensor) ? failure() : define(result, std::move(*tensor));
+  }
+  if (!isFloat(result.getType()) || !llvm::all_of(op.getOperandTypes(), isFloat))
+    return byReference(&op);
+  auto type = cast<RankedTensorType>(result.getType());
   auto defineBy = [&](auto fill) -> LogicalResult {
-    FailureOr<ReferenceTensor> tensor = create(result);
+    FailureOr<WeightTensor> tensor = create(result);
     if (failed(tensor) || failed(fill(*tensor)))
       return failure();
     return define(result, std::move(*tensor));
   };
   return TypeSwitch<Operation *, LogicalResult>(&op)
       .Case<ParameterOp, StateOp>(
-          [&](auto) { return defineBy([&](ReferenceTensor &tensor) { return read(&op, tensor.data); }); })
+          [&](auto) { return defineBy([&](WeightTensor &tensor) { return read(&op, tensor.data); }); })
       .Case([&](AddOp) { return combineOperands(op, std::plus<double>()); })
       .Case([&](SubOp) { return combineOperands(op, std::minus<double>()); })
       .Case([&](MulOp) { return combineOperands(op, std::multiplies<double>()); })
@@ -389,26 +447,26 @@ LogicalResult WeightEvaluator::evaluate(Operation &op) {
       .Case([&](ConstantOp constant) -> LogicalResult {
         if (!llvm::all_of(result.getUses(), isShapeOnly))
           return byReference(&op);
-        ReferenceTensor shape;
+        WeightTensor shape;
         shape.type = type;
         return define(result, std::move(shape));
       })
       .Case([&](ReshapeOp) -> LogicalResult {
-        FailureOr<ReferenceTensor> tensor = moveOrCopy(op);
+        FailureOr<WeightTensor> tensor = moveOrCopy(op);
         return failed(tensor) ? failure() : define(result, std::move(*tensor));
       })
       .Case([&](TransposeOp transpose) -> LogicalResult {
         if (!isReshape(transpose))
           return byReference(&op);
-        FailureOr<ReferenceTensor> tensor = moveOrCopy(op);
+        FailureOr<WeightTensor> tensor = moveOrCopy(op);
         return failed(tensor) ? failure() : define(result, std::move(*tensor));
       })
       .Case([&](PadOp pad) -> LogicalResult {
         auto isNegative = [](int64_t entry) { return entry < 0; };
         if (type.getRank() == 0 || llvm::any_of(pad.getLow(), isNegative) || llvm::any_of(pad.getHigh(), isNegative))
           return byReference(&op);
-        return defineBy([&](ReferenceTensor &tensor) {
-          padZeros(get(pad.getInput()), pad.getLow(), pad.getValue().convertToDouble(), tensor);
+        return defineBy([&](WeightTensor &tensor) {
+          padWith(get(pad.getInput()), pad.getLow(), pad.getValue().convertToDouble(), tensor);
           return success();
         });
       })
@@ -418,14 +476,16 @@ LogicalResult WeightEvaluator::evaluate(Operation &op) {
         for (auto [i, axis] : llvm::enumerate(llvm::reverse(axes)))
           if (axis != rank - 1 - static_cast<int64_t>(i))
             return byReference(&op);
-        return defineBy([&](ReferenceTensor &tensor) {
+        return defineBy([&](WeightTensor &tensor) {
           sumParts(get(sum.getInput()), tensor);
           return success();
         });
       })
       .Case([&](Conv2dInputGradientOp gradient) {
-        return defineBy([&](ReferenceTensor &tensor) {
-          std::fill(tensor.data.begin(), tensor.data.end(), 0.0);
+        return defineBy([&](WeightTensor &tensor) {
+          forParts(tensor.size(), 1, [&](int64_t begin, int64_t end) {
+            std::fill(tensor.data.begin() + begin, tensor.data.begin() + end, 0.0);
+          });
           composeFilters(gradient.getWindow(), get(op.getOperand(0)), get(op.getOperand(1)), tensor);
           return success();
         });

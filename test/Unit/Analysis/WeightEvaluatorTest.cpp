@@ -84,7 +84,7 @@ TEST_F(WeightEvaluatorTest, composesFilters) {
     Case c;
     c.groups = pick({1, 1, 2, 5});
     c.features = pick({1, 3, 8, 17, 70});
-    c.middle = c.groups * pick({1, 7, 16, 24, 40, 260});
+    c.middle = c.groups * pick({1, 7, 16, 24, 40, 520});
     c.channels = pick({1, 5, 16, 24, 25, 49});
     if (i == 0)
       c = {9, 16, 530, 1, {}, {}, {}, {}};
@@ -133,6 +133,31 @@ TEST_F(WeightEvaluatorTest, keepsWhatIsNeededLater) {
     %11 = cg.add %10, %1 : tensor<70x90x3x3xf64>, tensor<70x90x3x3xf64>
 )",
         "%8, %2, %11, %2, %a", type + ", " + type + ", " + type + ", " + type + ", " + type);
+}
+
+/// Padding of leading dimensions, of trailing ones, and of none; triangular and unit matrices.
+TEST_F(WeightEvaluatorTest, padsAndCompares) {
+  check(R"(
+    %a = cg.parameter "a" : tensor<3x1x2xf64>
+    %b = cg.parameter "b" : tensor<4x3x4xf64>
+    %c = cg.parameter "c" : tensor<4x3x1xf64>
+    %0 = cg.pad %a {low = array<i64: 1, 0, 1>, high = array<i64: 0, 2, 1>, value = -1.0 : f64} : tensor<3x1x2xf64>
+    %1 = cg.pad %b {low = array<i64: 0, 0, 0>, high = array<i64: 0, 0, 0>, value = 2.0 : f64} : tensor<4x3x4xf64>
+    %2 = cg.pad %c {low = array<i64: 0, 0, 2>, high = array<i64: 0, 0, 1>, value = 2.0 : f64} : tensor<4x3x1xf64>
+)",
+        "%0, %1, %2", "tensor<4x3x4xf64>, tensor<4x3x4xf64>, tensor<4x3x4xf64>");
+  check(R"(
+    %a = cg.parameter "a" : tensor<40x40xf64>
+    %i = cg.iota {size = 40 : i64, type = i64}
+    %r = cg.reshape %i {shape = array<i64: 40, 1>} : tensor<40xi64>
+    %eq = cg.compare eq %r, %i : tensor<40x1xi64>, tensor<40xi64>
+    %lt = cg.compare lt %r, %i : tensor<40x1xi64>, tensor<40xi64>
+    %unit = cg.cast %eq {type = f64} : tensor<40x40xi1>
+    %above = cg.cast %lt {type = f64} : tensor<40x40xi1>
+    %0 = cg.add %a, %unit : tensor<40x40xf64>, tensor<40x40xf64>
+    %1 = cg.mul %above, %0 : tensor<40x40xf64>, tensor<40x40xf64>
+)",
+        "%0, %1, %unit", "tensor<40x40xf64>, tensor<40x40xf64>, tensor<40x40xf64>");
 }
 
 TEST_F(WeightEvaluatorTest, keepsToTheLimit) {

@@ -2,11 +2,11 @@
 
 #include "BranchGrowth.h"
 
+#include "BranchWeights.h"
+
 #include "../common/Compile.h"
 
-#include "espalier/Analysis/WeightEvaluator.h"
 #include "espalier/Runtime/Core/File.h"
-#include "espalier/Runtime/Core/Finite.h"
 #include "espalier/Runtime/Core/Text.h"
 #include "espalier/Transforms/BranchPasses.h"
 
@@ -33,10 +33,6 @@ static llvm::StringRef convolutionOf(llvm::StringRef filter) {
 
 static bool isUnder(llvm::StringRef path, llvm::StringRef prefix) {
   return path.consume_front(prefix) && (path.empty() || path.front() == '.');
-}
-
-static llvm::StringRef pathOf(mlir::Value stored) {
-  return stored.getDefiningOp()->getAttrOfType<mlir::StringAttr>("path").getValue();
 }
 
 //===----------------------------------------------------------------------===//
@@ -112,75 +108,8 @@ rt::Status BranchGrowth::replay(const std::vector<std::string> &edits) {
 }
 
 //===----------------------------------------------------------------------===//
-// The one convolution that a block is worth
-//===----------------------------------------------------------------------===//
-
-namespace {
-struct FoldedFilter {
-  std::vector<double> filter, bias;
-};
-} // namespace
-
-static rt::Span<const float> elements(const rt::TensorMap &tensors, llvm::StringRef path) {
-  return tensors.at(path.str()).elements<float>();
-}
-
-static rt::Span<float> elements(rt::TensorMap &tensors, llvm::StringRef path) {
-  return tensors.at(path.str()).elements<float>();
-}
-
-/// Computes what cg::foldBlock() gave.
-static rt::Expected<FoldedFilter> evaluate(mlir::ModuleOp folded, const rt::TensorMap &tensors) {
-  FoldedFilter result;
-  auto read = [&](mlir::Operation *op, llvm::MutableArrayRef<double> values) -> mlir::LogicalResult {
-    llvm::copy(elements(tensors, pathOf(op->getResult(0))), values.begin());
-    return mlir::success();
-  };
-  auto write = [&](unsigned index, llvm::ArrayRef<double> values) -> mlir::LogicalResult {
-    (index == 0 ? result.filter : result.bias) = values.vec();
-    return mlir::success();
-  };
-  if (failed(cg::evaluateWeights(*folded.getOps<cg::GraphOp>().begin(), read, write)))
-    return reported();
-  return result;
-}
-
-/// Changes the filter and the norm's shift of a block's main convolution so that the block, which computed what
-/// `before` says and computes what `after` says, does as before again. Leaves all as it is, and gives false, where the
-/// norm is zero for a channel, or a value would not be finite.
-static bool makeUpFor(cg::BranchBlock &block, const FoldedFilter &before, const FoldedFilter &after,
-                      rt::TensorMap &tensors) {
-  rt::Span<float> filter = elements(tensors, block.filter.getPath()),
-                  shift = elements(tensors, pathOf(block.norm.getShift()));
-  rt::Span<const float> scale = elements(tensors, pathOf(block.norm.getScale())),
-                        variance = elements(tensors, pathOf(block.norm.getVariance()));
-  double epsilon = block.norm.getEpsilon().convertToDouble();
-  std::vector<float> newFilter(filter.size()), newShift(shift.size());
-  size_t window = filter.size() / scale.size();
-  for (size_t o = 0; o < scale.size(); ++o) {
-    double factor = scale[o] / std::sqrt(variance[o] + epsilon);
-    for (size_t i = o * window; i < (o + 1) * window; ++i)
-      newFilter[i] = static_cast<float>(filter[i] + (before.filter[i] - after.filter[i]) / factor);
-    newShift[o] = static_cast<float>(shift[o] + before.bias[o] - after.bias[o]);
-  }
-  auto isFinite = [](float value) { return std::isfinite(value); };
-  if (!llvm::all_of(newFilter, isFinite) || !llvm::all_of(newShift, isFinite))
-    return false;
-  llvm::copy(newFilter, filter.begin());
-  llvm::copy(newShift, shift.begin());
-  return true;
-}
-
-//===----------------------------------------------------------------------===//
 // Cutting
 //===----------------------------------------------------------------------===//
-
-static double meanMagnitude(rt::Span<const float> values) {
-  double sum = 0;
-  for (float value : values)
-    sum += std::abs(value);
-  return sum / static_cast<double>(values.size());
-}
 
 std::vector<std::string> BranchGrowth::findWeakBranches(cg::BranchBlock &block, const rt::TensorMap &tensors) const {
   double main = meanMagnitude(elements(tensors, pathOf(block.norm.getScale())));
@@ -226,7 +155,7 @@ rt::Status BranchGrowth::cutBranches(rt::TensorMap &tensors, rt::RunPosition &po
       mlir::OwningOpRef<mlir::ModuleOp> whole = cg::foldBlock(*block);
       if (!whole)
         return reported();
-      rt::Expected<FoldedFilter> before = evaluate(*whole, tensors);
+      rt::Expected<FoldedFilter> before = evaluateBlock(*whole, tensors);
       if (!before)
         return before.takeStatus();
       if (rt::Status s = applyAndKeep({Edit::Kind::Cut, path, "", ""}, position); !s.ok())
@@ -237,7 +166,7 @@ rt::Status BranchGrowth::cutBranches(rt::TensorMap &tensors, rt::RunPosition &po
       mlir::OwningOpRef<mlir::ModuleOp> rest = cg::foldBlock(*block);
       if (!rest)
         return reported();
-      rt::Expected<FoldedFilter> after = evaluate(*rest, tensors);
+      rt::Expected<FoldedFilter> after = evaluateBlock(*rest, tensors);
       if (!after)
         return after.takeStatus();
       bool isKept = makeUpFor(*block, *before, *after, tensors);
@@ -335,37 +264,6 @@ rt::Expected<std::optional<BranchGrowth::Growth>> BranchGrowth::growBranch(const
   return std::optional<Growth>(std::move(growth));
 }
 
-/// Replaces the statistics of a norm by the average over `count` batches, after which they would be `running`.
-static void averageBatches(cg::BatchNormOp norm, const rt::TensorMap &running, int64_t count, rt::TensorMap &tensors) {
-  double kept = std::pow(1 - norm.getMomentum().convertToDouble(), static_cast<double>(count));
-  for (mlir::Value state : {norm.getMean(), norm.getVariance()}) {
-    rt::Span<const float> after = elements(running, pathOf(state));
-    rt::Span<float> statistics = elements(tensors, pathOf(state));
-    for (size_t i = 0; i < statistics.size() && kept < 1; ++i)
-      statistics[i] = static_cast<float>((after[i] - kept * statistics[i]) / (1 - kept));
-  }
-}
-
-/// The same, with a scale and a shift by which the norm still computes what it did.
-static void renormalise(cg::BatchNormOp norm, const rt::TensorMap &running, int64_t count, rt::TensorMap &tensors) {
-  auto copy = [&](mlir::Value stored) {
-    rt::Span<const float> values = elements(tensors, pathOf(stored));
-    return std::vector<double>(values.begin(), values.end());
-  };
-  std::vector<double> mean = copy(norm.getMean()), variance = copy(norm.getVariance());
-  averageBatches(norm, running, count, tensors);
-  rt::Span<float> scale = elements(tensors, pathOf(norm.getScale())),
-                  shift = elements(tensors, pathOf(norm.getShift()));
-  rt::Span<const float> newMean = elements(tensors, pathOf(norm.getMean())),
-                        newVariance = elements(tensors, pathOf(norm.getVariance()));
-  double epsilon = norm.getEpsilon().convertToDouble();
-  for (size_t o = 0; o < scale.size(); ++o) {
-    double factor = scale[o] / std::sqrt(variance[o] + epsilon);
-    scale[o] = static_cast<float>(factor * std::sqrt(newVariance[o] + epsilon));
-    shift[o] = static_cast<float>(shift[o] + factor * (newMean[o] - mean[o]));
-  }
-}
-
 rt::Status BranchGrowth::startBranch(rt::Trainer &trainer, const Growth &growth, int64_t step) {
   rt::Expected<rt::TensorMap> tensors = trainer.everything();
   if (!tensors)
@@ -386,10 +284,10 @@ rt::Status BranchGrowth::startBranch(rt::Trainer &trainer, const Growth &growth,
   mlir::OwningOpRef<mlir::ModuleOp> function = cg::foldBlock(*block);
   if (!function)
     return reported();
-  rt::Expected<FoldedFilter> before = evaluate(*growth.function, *tensors);
+  rt::Expected<FoldedFilter> before = evaluateBlock(*growth.function, *tensors);
   if (!before)
     return before.takeStatus();
-  rt::Expected<FoldedFilter> after = evaluate(*function, *tensors);
+  rt::Expected<FoldedFilter> after = evaluateBlock(*function, *tensors);
   if (!after)
     return after.takeStatus();
   if (!makeUpFor(*block, *before, *after, *tensors))

@@ -30,8 +30,9 @@ class BranchGrowth final : public rt::ProgramProvider {
 public:
   using Compile = std::function<rt::Expected<CompiledTraining>(cg::GraphOp)>;
 
-  BranchGrowth(cg::GraphOp graph, const rt::Recipe &recipe, Compile compile)
-      : graph(graph), recipe(recipe), compile(std::move(compile)) {}
+  /// Blocks that the recipe names by files go into edits as they are: their paths should be absolute.
+  BranchGrowth(cg::GraphOp graph, rt::Recipe recipe, Compile compile)
+      : graph(graph), recipe(std::move(recipe)), compile(std::move(compile)) {}
 
   /// Fails where none of the recipe's blocks fits a convolution of the graph. `warn` is told of each that fits none.
   rt::Status checkBlocks(const std::function<void(const std::string &)> &warn);
@@ -81,7 +82,7 @@ private:
   rt::Status writeNetwork(int64_t step) const;
 
   cg::GraphOp graph;
-  const rt::Recipe &recipe;
+  rt::Recipe recipe;
   Compile compile;
   std::vector<GrownBranch> grown;
 };

@@ -412,7 +412,7 @@ static rt::Recipe withAbsolutePaths(rt::Recipe recipe) {
 rt::Status Train::restoreNetwork(cg::GraphOp graph) {
   if (recipe.growthInterval == 0)
     return {};
-  growth.emplace(graph, recipe, [this](cg::GraphOp grown) -> rt::Expected<CompiledTraining> {
+  growth.emplace(graph, withAbsolutePaths(recipe), [this](cg::GraphOp grown) -> rt::Expected<CompiledTraining> {
     rt::Expected<rt::TrainingPrograms> programs = compile(grown);
     if (!programs)
       return programs.takeStatus();

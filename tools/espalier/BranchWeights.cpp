@@ -1,0 +1,102 @@
+//===- BranchWeights.cpp - the weights of blocks that are edited ----------===//
+
+#include "BranchWeights.h"
+
+#include "../common/Compile.h"
+
+#include "espalier/Analysis/WeightEvaluator.h"
+
+#include <cmath>
+
+using namespace espalier;
+using namespace espalier::tools;
+
+llvm::StringRef espalier::tools::pathOf(mlir::Value stored) {
+  return stored.getDefiningOp()->getAttrOfType<mlir::StringAttr>("path").getValue();
+}
+
+rt::Span<const float> espalier::tools::elements(const rt::TensorMap &tensors, llvm::StringRef path) {
+  return tensors.at(path.str()).elements<float>();
+}
+
+rt::Span<float> espalier::tools::elements(rt::TensorMap &tensors, llvm::StringRef path) {
+  return tensors.at(path.str()).elements<float>();
+}
+
+rt::Expected<FoldedFilter> espalier::tools::evaluateBlock(mlir::ModuleOp folded, const rt::TensorMap &tensors) {
+  FoldedFilter result;
+  auto read = [&](mlir::Operation *op, llvm::MutableArrayRef<double> values) -> mlir::LogicalResult {
+    llvm::copy(elements(tensors, pathOf(op->getResult(0))), values.begin());
+    return mlir::success();
+  };
+  auto write = [&](unsigned index, llvm::ArrayRef<double> values) -> mlir::LogicalResult {
+    (index == 0 ? result.filter : result.bias) = values.vec();
+    return mlir::success();
+  };
+  if (failed(cg::evaluateWeights(*folded.getOps<cg::GraphOp>().begin(), read, write)))
+    return reported();
+  return result;
+}
+
+bool espalier::tools::makeUpFor(cg::BranchBlock &block, const FoldedFilter &before, const FoldedFilter &after,
+                                rt::TensorMap &tensors) {
+  rt::Span<float> filter = elements(tensors, block.filter.getPath()),
+                  shift = elements(tensors, pathOf(block.norm.getShift()));
+  rt::Span<const float> scale = elements(tensors, pathOf(block.norm.getScale())),
+                        variance = elements(tensors, pathOf(block.norm.getVariance()));
+  double epsilon = block.norm.getEpsilon().convertToDouble();
+  std::vector<float> newFilter(filter.size()), newShift(shift.size());
+  size_t window = filter.size() / scale.size();
+  for (size_t o = 0; o < scale.size(); ++o) {
+    double factor = scale[o] / std::sqrt(variance[o] + epsilon);
+    for (size_t i = o * window; i < (o + 1) * window; ++i)
+      newFilter[i] = static_cast<float>(filter[i] + (before.filter[i] - after.filter[i]) / factor);
+    newShift[o] = static_cast<float>(shift[o] + before.bias[o] - after.bias[o]);
+  }
+  auto isFinite = [](float value) { return std::isfinite(value); };
+  if (!llvm::all_of(newFilter, isFinite) || !llvm::all_of(newShift, isFinite))
+    return false;
+  llvm::copy(newFilter, filter.begin());
+  llvm::copy(newShift, shift.begin());
+  return true;
+}
+
+double espalier::tools::meanMagnitude(rt::Span<const float> values) {
+  double sum = 0;
+  for (float value : values)
+    sum += std::abs(value);
+  return sum / static_cast<double>(values.size());
+}
+
+void espalier::tools::averageBatches(cg::BatchNormOp norm, const rt::TensorMap &running, int64_t count,
+                                     rt::TensorMap &tensors) {
+  double kept = std::pow(1 - norm.getMomentum().convertToDouble(), static_cast<double>(count));
+  for (mlir::Value state : {norm.getMean(), norm.getVariance()}) {
+    rt::Span<const float> after = elements(running, pathOf(state));
+    rt::Span<float> statistics = elements(tensors, pathOf(state));
+    for (size_t i = 0; i < statistics.size() && kept < 1; ++i)
+      statistics[i] = static_cast<float>((after[i] - kept * statistics[i]) / (1 - kept));
+  }
+  for (float &variance : elements(tensors, pathOf(norm.getVariance())))
+    variance = std::max(variance, 0.0f); // which rounding may pass
+}
+
+void espalier::tools::renormalise(cg::BatchNormOp norm, const rt::TensorMap &running, int64_t count,
+                                  rt::TensorMap &tensors) {
+  auto copy = [&](mlir::Value stored) {
+    rt::Span<const float> values = elements(tensors, pathOf(stored));
+    return std::vector<double>(values.begin(), values.end());
+  };
+  std::vector<double> mean = copy(norm.getMean()), variance = copy(norm.getVariance());
+  averageBatches(norm, running, count, tensors);
+  rt::Span<float> scale = elements(tensors, pathOf(norm.getScale())),
+                  shift = elements(tensors, pathOf(norm.getShift()));
+  rt::Span<const float> newMean = elements(tensors, pathOf(norm.getMean())),
+                        newVariance = elements(tensors, pathOf(norm.getVariance()));
+  double epsilon = norm.getEpsilon().convertToDouble();
+  for (size_t o = 0; o < scale.size(); ++o) {
+    double factor = scale[o] / std::sqrt(variance[o] + epsilon);
+    scale[o] = static_cast<float>(factor * std::sqrt(newVariance[o] + epsilon));
+    shift[o] = static_cast<float>(shift[o] + factor * (newMean[o] - mean[o]));
+  }
+}

@@ -206,8 +206,8 @@ std::pair<std::string, std::string> BranchGrowth::chooseFilter(const rt::TensorM
     if (!std::isnan(value) && !cg::refuseBlock(graph, path, originBlock))
       filters.emplace_back(value, path.str());
   }
-  // Equal scores leave the order of the graph.
-  llvm::stable_sort(filters, [](const auto &a, const auto &b) { return a.first > b.first; });
+  llvm::sort(filters,
+             [](const auto &a, const auto &b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
   for (auto &[score, filter] : filters) {
     std::vector<std::string> fitting;
     for (const std::string &block : recipe.growthBlocks)
@@ -343,13 +343,13 @@ rt::Status BranchGrowth::edit(rt::Trainer &trainer, rt::RunPosition &position, r
   if (position.edits.size() == numEdits)
     return trainer.load(*tensors);
 
-  rt::Expected<CompiledTraining> compiled = compile(graph);
+  rt::Expected<CompiledTraining> compiled = compiler.compile(graph);
   if (!compiled)
     return compiled.takeStatus();
-  identity.artifactDigest = compiled->digest;
+  identity.artifactDigest = compiled->artifact.digest;
   if (rt::Status s = trainer.replacePrograms(std::move(compiled->programs)); !s.ok())
     return s;
-  if (rt::Status s = trainer.initialize(compiled->initializers); !s.ok())
+  if (rt::Status s = trainer.initialize(compiled->artifact.initializers); !s.ok())
     return s;
   if (rt::Status s = trainer.load(*tensors); !s.ok())
     return s;

@@ -8,7 +8,8 @@
 #ifndef ESPALIER_TOOLS_ESPALIER_BRANCHGROWTH_H
 #define ESPALIER_TOOLS_ESPALIER_BRANCHGROWTH_H
 
-#include "espalier/Dialect/CG/IR/CGOps.h"
+#include "TrainingCompiler.h"
+
 #include "espalier/Runtime/Train/ProgramProvider.h"
 #include "espalier/Runtime/Train/RunFolder.h"
 #include "espalier/Transforms/BranchBlock.h"
@@ -18,21 +19,12 @@
 
 namespace espalier::tools {
 
-/// What the graphs of a training run were compiled to.
-struct CompiledTraining {
-  rt::TrainingPrograms programs;
-  rt::InitializerTable initializers;
-  std::string digest; ///< of the artifact of the step
-};
-
 /// Cuts weak branches of a network, and grows one beside the convolution that matters most.
 class BranchGrowth final : public rt::ProgramProvider {
 public:
-  using Compile = std::function<rt::Expected<CompiledTraining>(cg::GraphOp)>;
-
   /// Blocks that the recipe names by files go into edits as they are: their paths should be absolute.
-  BranchGrowth(cg::GraphOp graph, rt::Recipe recipe, Compile compile)
-      : graph(graph), recipe(std::move(recipe)), compile(std::move(compile)) {}
+  BranchGrowth(cg::GraphOp graph, rt::Recipe recipe, const TrainingCompiler &compiler)
+      : graph(graph), recipe(std::move(recipe)), compiler(compiler) {}
 
   /// Fails where none of the recipe's blocks fits a convolution of the graph. `warn` is told of each that fits none.
   rt::Status checkBlocks(const std::function<void(const std::string &)> &warn);
@@ -83,7 +75,7 @@ private:
 
   cg::GraphOp graph;
   rt::Recipe recipe;
-  Compile compile;
+  const TrainingCompiler &compiler;
   std::vector<GrownBranch> grown;
 };
 

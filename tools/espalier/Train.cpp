@@ -10,8 +10,8 @@
 #include "RecipeFlags.h"
 #include "RunCost.h"
 #include "Target.h"
+#include "TrainingCompiler.h"
 #include "TrainingIdentity.h"
-#include "TrainingProgram.h"
 #include "Verbs.h"
 #include "WeightsFile.h"
 
@@ -53,9 +53,6 @@ private:
   rt::Expected<rt::Prefetcher> load(const rt::Dataset &dataset, rt::View::Use use) const;
   rt::Status checkClasses(cg::GraphOp graph) const;
   rt::Status loadNetwork();
-  /// Sizes for a batch of images that the network sees in the shape `image`.
-  rt::Expected<SizeBindings> bindSizes(cg::GraphOp graph, int64_t batch, const rt::ImageShape &image) const;
-  rt::Expected<rt::TrainingPrograms> compile(cg::GraphOp graph);
   /// The network as it was when the checkpoint was written.
   rt::Status restoreNetwork(cg::GraphOp graph);
   rt::Expected<rt::RunIdentity> identify(cg::GraphOp graph);
@@ -79,8 +76,8 @@ private:
   rt::Recipe recipe;
   std::optional<rt::Dataset> trainSet, testSet;
   rt::Normalisation normalisation;
-  rt::ImageShape trainShape, testShape; ///< that the network sees, after augmentation
   Network net;
+  TrainingCompiler compiler{recipe, loss, network, target, console};
   std::string networkDigest; ///< before anything grew
   std::optional<BranchGrowth> growth;
   TrainingArtifact artifact;
@@ -322,75 +319,6 @@ rt::Status Train::loadNetwork() {
   return foldBranchesOnline(net, movesNorms ? cg::BranchNorms::After : cg::BranchNorms::Keep, console);
 }
 
-rt::Expected<SizeBindings> Train::bindSizes(cg::GraphOp graph, int64_t batch, const rt::ImageShape &image) const {
-  NetworkFlags flags = network.forImages(graph, image);
-  flags.batch = batch;
-  return flags.bindSizes(graph);
-}
-
-/// Paths of the filters whose gradients a training step scales by one matrix.
-static llvm::SmallVector<std::string> findScaledFilters(const rt::Program &step) {
-  llvm::SmallVector<std::string> filters;
-  for (const rt::Place &place : step.table().places) {
-    llvm::StringRef path = place.name;
-    if (place.role == rt::Role::Slot && place.logical.size() == 2 && path.consume_back(rt::gradientScaleSuffix))
-      filters.push_back(path.str());
-  }
-  return filters;
-}
-
-rt::Expected<rt::TrainingPrograms> Train::compile(cg::GraphOp graph) {
-  TrainingOptions options = trainingOptions(recipe, graph.getSymName(), loss);
-  const int64_t part = recipe.partSize();
-  console.note("compiling {} for batches of {}", graph.getSymName().str(),
-               recipe.accumulate > 1 ? fmt::format("{} in {} parts", recipe.batch, recipe.accumulate)
-                                     : fmt::format("{}", part));
-  auto compileFor = [&](int64_t batch, ProgramKind kind) -> rt::Expected<rt::Program> {
-    rt::Expected<SizeBindings> sizes =
-        bindSizes(graph, batch, kind == ProgramKind::Evaluation ? testShape : trainShape);
-    if (!sizes)
-      return sizes.takeStatus();
-    options.sizes = *std::move(sizes);
-    rt::Expected<rt::Program> program =
-        compileTrainingProgram(net.module(), options, kind, target, static_cast<int>(recipe.threads),
-                               kind == ProgramKind::Step ? &artifact : nullptr);
-    if (program)
-      program->setDeterministic(recipe.deterministic);
-    return program;
-  };
-  rt::Expected<rt::Program> step = compileFor(part, ProgramKind::Step);
-  if (!step)
-    return step.takeStatus();
-  rt::Expected<rt::Program> evaluate = compileFor(part, ProgramKind::Evaluation);
-  if (!evaluate)
-    return evaluate.takeStatus();
-  rt::TrainingPrograms programs{std::move(*step), std::move(*evaluate), std::nullopt};
-  if (recipe.accumulate > 1) {
-    rt::Expected<rt::Program> program = compileFor(part, ProgramKind::Accumulation);
-    if (!program)
-      return program.takeStatus();
-    programs.accumulate = std::move(*program);
-  }
-  if (recipe.gradientScaling == rt::GradientScaling::MutualInformation) {
-    options.estimation.filters = findScaledFilters(programs.step);
-    if (options.estimation.filters.empty())
-      return rt::invalidInput("gradient scaling 'mutual-information' expects a convolution that is trained, with a "
-                              "window of odd extents of at least 3, but '{}' has none",
-                              graph.getSymName().str());
-    rt::Expected<rt::Program> program = compileFor(recipe.scalingBatches * recipe.batch, ProgramKind::Estimation);
-    if (!program)
-      return program.takeStatus();
-    programs.estimate = std::move(*program);
-  }
-  if (int64_t rest = testSet->size() % part) {
-    rt::Expected<rt::Program> program = compileFor(rest, ProgramKind::Evaluation);
-    if (!program)
-      return program.takeStatus();
-    programs.evaluateRest = std::move(*program);
-  }
-  return programs;
-}
-
 /// A recipe that means the same in any folder.
 static rt::Recipe withAbsolutePaths(rt::Recipe recipe) {
   auto makeAbsolute = [](std::string &path) {
@@ -412,12 +340,7 @@ static rt::Recipe withAbsolutePaths(rt::Recipe recipe) {
 rt::Status Train::restoreNetwork(cg::GraphOp graph) {
   if (recipe.growthInterval == 0)
     return {};
-  growth.emplace(graph, withAbsolutePaths(recipe), [this](cg::GraphOp grown) -> rt::Expected<CompiledTraining> {
-    rt::Expected<rt::TrainingPrograms> programs = compile(grown);
-    if (!programs)
-      return programs.takeStatus();
-    return CompiledTraining{*std::move(programs), artifact.initializers, artifact.digest};
-  });
+  growth.emplace(graph, withAbsolutePaths(recipe), compiler);
   if (rt::Status s = growth->checkBlocks([&](const std::string &text) { console.note("note: {}", text); }); !s.ok())
     return s;
   return found ? growth->replay(found->checkpoint.position.edits).in(found->path) : rt::Status();
@@ -563,7 +486,7 @@ rt::Status Train::runAndReport(rt::Trainer &trainer, rt::RunIdentity identity, c
       console.note("{}", text);
     };
   }
-  Preprocessing preprocessing{testShape, recipe.evaluate, normalisation, trainSet->classNames()};
+  Preprocessing preprocessing{compiler.testShape, recipe.evaluate, normalisation, trainSet->classNames()};
   rt::TrainingRunOptions options;
   options.identity = std::move(identity);
   options.metadata = preprocessing.toMetadata();
@@ -635,8 +558,9 @@ rt::Status Train::run() {
   rt::Expected<rt::Prefetcher> testLoader = load(*testSet, rt::View::Use::Evaluation);
   if (!testLoader)
     return testLoader.takeStatus().in(recipe.data);
-  trainShape = trainLoader->loader().view().shape();
-  testShape = testLoader->loader().view().shape();
+  compiler.trainShape = trainLoader->loader().view().shape();
+  compiler.testShape = testLoader->loader().view().shape();
+  compiler.testSize = testSet->size();
   if (rt::Status s = loadNetwork(); !s.ok())
     return s;
   rt::Expected<cg::GraphOp> graph = net.choose(network.arch);
@@ -646,7 +570,7 @@ rt::Status Train::run() {
     return s;
   if (rt::Status s = checkGroups(recipe, *graph); !s.ok())
     return s;
-  rt::Expected<SizeBindings> sizes = bindSizes(*graph, 1, testShape);
+  rt::Expected<SizeBindings> sizes = compiler.bindSizes(*graph, 1, compiler.testShape);
   if (!sizes)
     return sizes.takeStatus();
   rt::Expected<RunCost> priced = priceRun(*graph, *sizes, precisionOf(recipe));
@@ -656,11 +580,12 @@ rt::Status Train::run() {
   networkDigest = digestOf(*graph, net.module().lookupSymbol<cg::GraphOp>((graph->getSymName() + "." + loss).str()));
   if (rt::Status s = restoreNetwork(*graph); !s.ok())
     return s;
-  rt::Expected<rt::TrainingPrograms> programs = compile(*graph);
-  if (!programs)
-    return programs.takeStatus();
+  rt::Expected<CompiledTraining> compiled = compiler.compile(*graph);
+  if (!compiled)
+    return compiled.takeStatus();
+  artifact = std::move(compiled->artifact);
   rt::Expected<rt::Trainer> trainer =
-      rt::Trainer::create(std::move(*programs), std::move(*trainLoader), std::move(*testLoader), recipe);
+      rt::Trainer::create(std::move(compiled->programs), std::move(*trainLoader), std::move(*testLoader), recipe);
   if (!trainer)
     return trainer.takeStatus().in(recipe.data);
   rt::Expected<rt::RunIdentity> identity = identify(*graph);

@@ -7,10 +7,8 @@
 #include "../common/Compile.h"
 
 #include "espalier/Runtime/Core/File.h"
-#include "espalier/Runtime/Core/Text.h"
 #include "espalier/Transforms/BranchPasses.h"
 
-#include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -21,75 +19,54 @@ using namespace espalier;
 using namespace espalier::tools;
 
 /// The norm that a convolution gets of its own before its first branch, so that its share of the sum can be told.
-static constexpr const char *originBlock = "dyrep_origin", *originPath = "origin";
+static constexpr const char *originBlock = "dyrep_origin", *originScale = "origin.weight";
 
 static std::string scoreName(llvm::StringRef filter) { return (filter + "#" + cg::scoreSlot).str(); }
 
-/// "layer1.conv1" of "layer1.conv1.weight": the path of the convolution.
-static llvm::StringRef convolutionOf(llvm::StringRef filter) {
-  filter.consume_back(".weight");
-  return filter;
+static bool hasOrigin(const cg::BranchBlock &block, llvm::StringRef filter) {
+  cg::BatchNormOp norm = block.norm;
+  return norm && pathOf(norm.getScale()) == joinPaths(convolutionOf(filter), originScale);
 }
 
-static bool isUnder(llvm::StringRef path, llvm::StringRef prefix) {
-  return path.consume_front(prefix) && (path.empty() || path.front() == '.');
+/// What the block of a filter computes.
+static rt::Expected<FoldedFilter> evaluateFilter(cg::GraphOp graph, llvm::StringRef filter,
+                                                 const rt::TensorMap &tensors) {
+  mlir::FailureOr<cg::BranchBlock> block = cg::findBranchBlock(graph, filter);
+  if (failed(block))
+    return reported();
+  mlir::OwningOpRef<mlir::ModuleOp> folded = cg::foldBlock(*block);
+  return folded ? evaluateBlock(*folded, tensors) : rt::Expected<FoldedFilter>(reported());
 }
+
+namespace {
+/// A copy of a graph to try edits on.
+class Trial {
+public:
+  explicit Trial(cg::GraphOp original) : module(mlir::ModuleOp::create(original.getLoc())) {
+    graph = original.clone();
+    module->push_back(graph);
+  }
+
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  cg::GraphOp graph;
+};
+} // namespace
 
 //===----------------------------------------------------------------------===//
 // Edits
 //===----------------------------------------------------------------------===//
 
-std::string BranchGrowth::Edit::str() const {
-  return kind == Kind::Cut ? "cut\t" + path : fmt::format("expand\t{}\t{}\t{}", path, block, scope);
-}
-
-rt::Expected<BranchGrowth::Edit> BranchGrowth::Edit::parse(const std::string &text) {
-  llvm::SmallVector<llvm::StringRef> words;
-  llvm::StringRef(text).split(words, '\t');
-  if (words.size() == 2 && words[0] == "cut")
-    return Edit{Kind::Cut, words[1].str(), "", ""};
-  if (words.size() == 4 && words[0] == "expand")
-    return Edit{Kind::Expand, words[1].str(), words[2].str(), words[3].str()};
-  return rt::invalidInput("expects an edit of a network, but got {}", rt::quote(text));
-}
-
-/// A pattern that matches `path` alone.
-static std::string escapePattern(llvm::StringRef path) {
-  std::string pattern;
-  for (char c : path) {
-    if (llvm::StringRef("*?[]{}^!\\").contains(c))
-      pattern += '\\';
-    pattern += c;
-  }
-  return pattern;
-}
-
-rt::Status BranchGrowth::apply(const Edit &edit) {
-  if (edit.kind == Edit::Kind::Cut) {
-    mlir::PassManager manager(graph.getContext(), cg::GraphOp::getOperationName());
-    cg::CutBranchesOptions options;
-    options.paths = {edit.path};
-    manager.addPass(cg::createCutBranches(std::move(options)));
-    if (failed(manager.run(graph)))
-      return reported();
+rt::Status BranchGrowth::apply(const BranchEdit &edit) {
+  if (rt::Status s = edit.apply(graph); !s.ok())
+    return s;
+  if (edit.kind == BranchEdit::Kind::Cut)
     llvm::erase_if(grown, [&](const GrownBranch &branch) { return isUnder(branch.path, edit.path); });
-    return {};
-  }
-  mlir::PassManager manager(graph.getContext());
-  cg::ExpandBranchesOptions options;
-  options.paths = {escapePattern(edit.path)};
-  options.block = edit.block;
-  options.scope = edit.scope;
-  options.initialize = cg::BranchInitialization::Grow;
-  manager.addPass(cg::createExpandBranches(std::move(options)));
-  if (failed(manager.run(graph->getParentOfType<mlir::ModuleOp>())))
-    return reported();
-  if (edit.block != originBlock)
-    grown.push_back({edit.path, (convolutionOf(edit.path) + "." + edit.scope).str()});
+  else if (edit.block != originBlock)
+    grown.push_back({edit.path, joinPaths(convolutionOf(edit.path), edit.scope)});
   return {};
 }
 
-rt::Status BranchGrowth::applyAndKeep(const Edit &edit, rt::RunPosition &position) {
+rt::Status BranchGrowth::applyAndKeep(const BranchEdit &edit, rt::RunPosition &position) {
   if (rt::Status s = apply(edit); !s.ok())
     return s;
   position.edits.push_back(edit.str());
@@ -98,11 +75,11 @@ rt::Status BranchGrowth::applyAndKeep(const Edit &edit, rt::RunPosition &positio
 
 rt::Status BranchGrowth::replay(const std::vector<std::string> &edits) {
   for (const std::string &text : edits) {
-    rt::Expected<Edit> edit = Edit::parse(text);
+    rt::Expected<BranchEdit> edit = BranchEdit::parse(text);
     if (!edit)
       return edit.takeStatus();
-    if (rt::Status s = apply(*edit); !s.ok())
-      return s;
+    if (!apply(*edit).ok())
+      return rt::invalidInput("the edit {} cannot be made to '{}'", text, graph.getSymName().str());
   }
   return {};
 }
@@ -152,27 +129,28 @@ rt::Status BranchGrowth::cutBranches(rt::TensorMap &tensors, rt::RunPosition &po
     if (failed(block))
       return reported();
     for (const std::string &path : findWeakBranches(*block, tensors)) {
-      mlir::OwningOpRef<mlir::ModuleOp> whole = cg::foldBlock(*block);
-      if (!whole)
-        return reported();
-      rt::Expected<FoldedFilter> before = evaluateBlock(*whole, tensors);
+      BranchEdit edit = BranchEdit::cut(path);
+      Trial trial(graph);
+      if (rt::Status s = edit.apply(trial.graph); !s.ok())
+        return s;
+      rt::Expected<FoldedFilter> before = evaluateFilter(graph, filter, tensors);
       if (!before)
         return before.takeStatus();
-      if (rt::Status s = applyAndKeep({Edit::Kind::Cut, path, "", ""}, position); !s.ok())
+      rt::Expected<FoldedFilter> after = evaluateFilter(trial.graph, filter, tensors);
+      if (!after)
+        return after.takeStatus();
+      if (!findDeadChannels(*block, *before, *after, tensors).empty()) {
+        note(fmt::format("{} is weak, but stays: the norm of {} is next to zero for a channel", path, filter));
+        continue;
+      }
+      if (rt::Status s = applyAndKeep(edit, position); !s.ok())
         return s;
       block = cg::findBranchBlock(graph, filter);
       if (failed(block))
         return reported();
-      mlir::OwningOpRef<mlir::ModuleOp> rest = cg::foldBlock(*block);
-      if (!rest)
-        return reported();
-      rt::Expected<FoldedFilter> after = evaluateBlock(*rest, tensors);
-      if (!after)
-        return after.takeStatus();
-      bool isKept = makeUpFor(*block, *before, *after, tensors);
+      makeUpFor(*block, *before, *after, tensors);
       changed.insert(filter);
-      note(fmt::format("cut {}{}", path,
-                       isKept ? "" : "; the filter beside it cannot make up for it, so the function changes"));
+      note(fmt::format("cut {}", path));
       for (auto it = tensors.begin(); it != tensors.end();)
         it = isUnder(llvm::StringRef(it->first).split('#').first, path) ? tensors.erase(it) : std::next(it);
     }
@@ -191,6 +169,59 @@ struct BranchGrowth::Growth {
   mlir::OwningOpRef<mlir::ModuleOp> function; ///< what the block computed before
 };
 
+std::string BranchGrowth::freeScope(llvm::StringRef filter, size_t epoch) {
+  auto isTaken = [&](llvm::StringRef scope) {
+    std::string path = joinPaths(convolutionOf(filter), scope);
+    return llvm::any_of(graph.getBody().front(), [&](mlir::Operation &op) {
+      return llvm::isa<cg::ParameterOp, cg::StateOp>(op) && isUnder(pathOf(op.getResult(0)), path);
+    });
+  };
+  std::string scope = fmt::format("g{}", epoch);
+  for (int number = 2; isTaken(scope); ++number)
+    scope = fmt::format("g{}_{}", epoch, number);
+  return scope;
+}
+
+/// The branch of a block whose parameters lie under `path`, if it is one and ends in a norm.
+static std::optional<cg::BranchSummand> findOnlyBranch(const cg::BranchBlock &block, llvm::StringRef path) {
+  std::optional<cg::BranchSummand> found;
+  for (cg::BranchSummand &summand : cg::findBranches(block)) {
+    if (!isUnder(summand.prefix, path))
+      continue;
+    if (found || summand.scalePath.empty())
+      return std::nullopt;
+    found = std::move(summand);
+  }
+  return found;
+}
+
+std::optional<std::string> BranchGrowth::whyNotGrown(llvm::StringRef filter, const std::string &block) {
+  for (const std::string &name : {std::string(originBlock), block})
+    if (std::optional<std::string> reason = cg::refuseBlock(graph, filter, name))
+      return reason;
+  // That a block can be made does not say that it is of the kind that can grow.
+  mlir::ScopedDiagnosticHandler quiet(graph.getContext(), [](mlir::Diagnostic &) { return mlir::success(); });
+  Trial trial(graph);
+  std::string scope = freeScope(filter, 0), path = joinPaths(convolutionOf(filter), scope);
+  mlir::FailureOr<cg::BranchBlock> before = cg::findBranchBlock(trial.graph, filter);
+  bool isReady = succeeded(before) && cg::foldBlock(*before);
+  if (isReady && !hasOrigin(*before, filter)) {
+    isReady = BranchEdit::expand(filter.str(), originBlock, "").apply(trial.graph).ok();
+    before = cg::findBranchBlock(trial.graph, filter);
+    isReady = isReady && succeeded(before) && hasOrigin(*before, filter) && cg::foldBlock(*before);
+  }
+  if (!isReady)
+    return "what it is added to cannot be folded with it into one convolution of its window";
+  bool isExpanded = BranchEdit::expand(filter.str(), block, scope).apply(trial.graph).ok();
+  mlir::FailureOr<cg::BranchBlock> after = cg::findBranchBlock(trial.graph, filter);
+  if (!isExpanded || failed(after) || !hasOrigin(*after, filter) || !findOnlyBranch(*after, path) ||
+      !cg::foldBlock(*after))
+    return "a block that grows is a main convolution 'conv', its norm 'norm', and one linear branch beside it that "
+           "fits "
+           "into the window and ends in a norm";
+  return std::nullopt;
+}
+
 std::pair<std::string, std::string> BranchGrowth::chooseFilter(const rt::TensorMap &tensors, int64_t step) {
   std::mt19937_64 random(static_cast<uint64_t>(recipe.seed) * 1'000'003 + static_cast<uint64_t>(step));
   std::vector<std::pair<double, std::string>> filters;
@@ -203,7 +234,7 @@ std::pair<std::string, std::string> BranchGrowth::chooseFilter(const rt::TensorM
       continue;
     bool isRandom = recipe.growthScore == rt::GrowthScore::Random;
     double value = isRandom ? static_cast<double>(random()) : double(score->second.elements<float>()[0]);
-    if (!std::isnan(value) && !cg::refuseBlock(graph, path, originBlock))
+    if (!std::isnan(value))
       filters.emplace_back(value, path.str());
   }
   llvm::sort(filters,
@@ -211,7 +242,7 @@ std::pair<std::string, std::string> BranchGrowth::chooseFilter(const rt::TensorM
   for (auto &[score, filter] : filters) {
     std::vector<std::string> fitting;
     for (const std::string &block : recipe.growthBlocks)
-      if (!cg::refuseBlock(graph, filter, block))
+      if (!whyNotGrown(filter, block))
         fitting.push_back(block);
     if (!fitting.empty())
       return {filter, fitting[random() % fitting.size()]};
@@ -219,28 +250,31 @@ std::pair<std::string, std::string> BranchGrowth::chooseFilter(const rt::TensorM
   return {};
 }
 
-rt::Status BranchGrowth::checkBlocks(const std::function<void(const std::string &)> &warn) {
-  std::vector<std::string> refusals;
+rt::Status BranchGrowth::checkBlocks() {
+  std::string refusal;
+  size_t numRefused = 0;
   for (const std::string &block : recipe.growthBlocks) {
-    std::optional<std::string> first;
-    bool fits = false;
+    std::string reason = "the network has none";
+    bool fits = false, isLarge = false;
     for (cg::Conv2dOp conv : graph.getBody().front().getOps<cg::Conv2dOp>()) {
       auto filter = conv.getFilter().getDefiningOp<cg::ParameterOp>();
       if (!filter || fits)
         continue;
-      std::optional<std::string> reason = cg::refuseBlock(graph, filter.getPath(), block);
-      fits = !reason;
-      first = first ? first : reason;
+      std::optional<std::string> why = whyNotGrown(filter.getPath(), block);
+      fits = !why;
+      // Of those that would not grow anything, the window is the reason.
+      llvm::ArrayRef<int64_t> extents = filter.getType().getShape();
+      if (why && !isLarge)
+        reason = fmt::format("'{}': {}", filter.getPath().str(), *why);
+      isLarge |= std::min(extents[2], extents[3]) > 1;
     }
-    if (!fits)
-      refusals.push_back(fmt::format("no convolution can become '{}'{}", block, first ? ": " + *first : ""));
+    if (!fits && numRefused++ == 0)
+      refusal = fmt::format("no convolution can grow '{}'; {}", block, reason);
   }
-  std::string prefix = recipe.locate({"growth.blocks", "growth.interval"}).prefix();
-  if (refusals.size() == recipe.growthBlocks.size())
-    return rt::invalidInput("{}{}", prefix, refusals.front());
-  for (const std::string &refusal : refusals)
-    warn(prefix + refusal);
-  return {};
+  bool isGiven = recipe.growthBlocks != rt::Recipe().growthBlocks;
+  if (numRefused == 0 || (!isGiven && numRefused < recipe.growthBlocks.size()))
+    return {};
+  return rt::invalidInput("{}{}", recipe.locate({"growth.blocks", "growth.interval"}).prefix(), refusal);
 }
 
 rt::Expected<std::optional<BranchGrowth::Growth>> BranchGrowth::growBranch(const rt::TensorMap &tensors,
@@ -250,15 +284,18 @@ rt::Expected<std::optional<BranchGrowth::Growth>> BranchGrowth::growBranch(const
     note("no convolution can grow a branch");
     return std::optional<Growth>();
   }
-  std::string convolution = convolutionOf(filter).str(), scope = fmt::format("g{}", position.history.size());
-  Growth growth{filter, convolution + "." + scope, !tensors.count(convolution + "." + originPath + ".weight"), {}};
-  if (growth.isFirst)
-    if (rt::Status s = applyAndKeep({Edit::Kind::Expand, filter, originBlock, ""}, position); !s.ok())
-      return s;
   mlir::FailureOr<cg::BranchBlock> before = cg::findBranchBlock(graph, filter);
+  if (failed(before))
+    return reported();
+  std::string scope = freeScope(filter, position.history.size());
+  Growth growth{filter, joinPaths(convolutionOf(filter), scope), !hasOrigin(*before, filter), {}};
+  if (growth.isFirst)
+    if (rt::Status s = applyAndKeep(BranchEdit::expand(filter, originBlock, ""), position); !s.ok())
+      return s;
+  before = cg::findBranchBlock(graph, filter);
   if (failed(before) || !(growth.function = cg::foldBlock(*before)))
     return reported();
-  if (rt::Status s = applyAndKeep({Edit::Kind::Expand, filter, block, scope}, position); !s.ok())
+  if (rt::Status s = applyAndKeep(BranchEdit::expand(filter, block, scope), position); !s.ok())
     return s;
   note(fmt::format("grew {} beside {}, as {}", block, filter, growth.path));
   return std::optional<Growth>(std::move(growth));
@@ -278,20 +315,31 @@ rt::Status BranchGrowth::startBranch(rt::Trainer &trainer, const Growth &growth,
     llvm::fill(elements(*tensors, pathOf(block->norm.getScale())),
                static_cast<float>(std::sqrt(1 + block->norm.getEpsilon().convertToDouble())));
   int64_t count = std::min(recipe.growthBatches, trainer.stepsPerEpoch());
-  for (cg::BatchNormOp norm : graph.getBody().front().getOps<cg::BatchNormOp>())
-    if (norm.getMean().getDefiningOp<cg::StateOp>() && isUnder(pathOf(norm.getMean()), growth.path))
-      averageBatches(norm, *running, count, *tensors);
-  mlir::OwningOpRef<mlir::ModuleOp> function = cg::foldBlock(*block);
-  if (!function)
-    return reported();
+  cg::BatchNormOp last; // of the branch
+  std::optional<cg::BranchSummand> branch = findOnlyBranch(*block, growth.path);
+  for (cg::BatchNormOp norm : graph.getBody().front().getOps<cg::BatchNormOp>()) {
+    if (!norm.getMean().getDefiningOp<cg::StateOp>() || !isUnder(pathOf(norm.getMean()), growth.path))
+      continue;
+    averageBatches(norm, *running, count, *tensors);
+    if (branch && pathOf(norm.getScale()) == branch->scalePath)
+      last = norm;
+  }
   rt::Expected<FoldedFilter> before = evaluateBlock(*growth.function, *tensors);
   if (!before)
     return before.takeStatus();
-  rt::Expected<FoldedFilter> after = evaluateBlock(*function, *tensors);
+  rt::Expected<FoldedFilter> after = evaluateFilter(graph, growth.filter, *tensors);
   if (!after)
     return after.takeStatus();
-  if (!makeUpFor(*block, *before, *after, *tensors))
-    note(fmt::format("{} cannot make up for its new branch: its norm is zero for a channel", growth.filter));
+  // For a channel that the main convolution has given up, the branch starts at zero.
+  std::vector<size_t> dead = findDeadChannels(*block, *before, *after, *tensors);
+  if (last && !dead.empty()) {
+    for (size_t channel : dead)
+      elements(*tensors, pathOf(last.getScale()))[channel] = elements(*tensors, pathOf(last.getShift()))[channel] = 0;
+    after = evaluateFilter(graph, growth.filter, *tensors);
+    if (!after)
+      return after.takeStatus();
+  }
+  makeUpFor(*block, *before, *after, *tensors);
   return trainer.load(*tensors);
 }
 
@@ -317,7 +365,7 @@ rt::Status BranchGrowth::refreshNorms(rt::Trainer &trainer, const std::set<std::
 // Between two epochs
 //===----------------------------------------------------------------------===//
 
-rt::Status BranchGrowth::writeNetwork(int64_t step) const {
+rt::Status BranchGrowth::save(int64_t step) const {
   std::string text;
   llvm::raw_string_ostream(text) << graph->getParentOfType<mlir::ModuleOp>() << "\n";
   if (rt::Status s = rt::writeFileAtomically(folder->file(fmt::format("network-{}.mlir", step)), text); !s.ok())
@@ -358,7 +406,5 @@ rt::Status BranchGrowth::edit(rt::Trainer &trainer, rt::RunPosition &position, r
     if (rt::Status s = startBranch(trainer, **growth, position.step); !s.ok())
       return s;
   }
-  if (rt::Status s = refreshNorms(trainer, filters, position.step); !s.ok())
-    return s;
-  return writeNetwork(position.step);
+  return refreshNorms(trainer, filters, position.step);
 }

@@ -8,6 +8,7 @@
 #ifndef ESPALIER_TOOLS_ESPALIER_BRANCHGROWTH_H
 #define ESPALIER_TOOLS_ESPALIER_BRANCHGROWTH_H
 
+#include "BranchEdit.h"
 #include "TrainingCompiler.h"
 
 #include "espalier/Runtime/Train/ProgramProvider.h"
@@ -26,37 +27,30 @@ public:
   BranchGrowth(cg::GraphOp graph, rt::Recipe recipe, const TrainingCompiler &compiler)
       : graph(graph), recipe(std::move(recipe)), compiler(compiler) {}
 
-  /// Fails where none of the recipe's blocks fits a convolution of the graph. `warn` is told of each that fits none.
-  rt::Status checkBlocks(const std::function<void(const std::string &)> &warn);
+  /// Fails where a block that the recipe names can grow beside no convolution of the graph; of the default ones, where
+  /// none can.
+  rt::Status checkBlocks();
 
   /// Changes the graph as the edits of a position say.
   rt::Status replay(const std::vector<std::string> &edits);
 
   rt::Status edit(rt::Trainer &trainer, rt::RunPosition &position, rt::RunIdentity &identity) override;
+  rt::Status save(int64_t step) const override;
 
-  /// Where networks go, as `network.mlir` and as `network-<step>.mlir` by the step before which they came to be.
+  /// Where save() writes the network, as `network.mlir` and as `network-<step>.mlir`.
   const rt::RunFolder *folder = nullptr;
   /// Told what is done, a line each.
   std::function<void(const std::string &)> note;
 
 private:
-  /// What can be done again to the same graph, in words that are kept in a position.
-  struct Edit {
-    enum class Kind { Expand, Cut } kind;
-    std::string path;         ///< of the filter, or the path that the parameters of the branch lie under
-    std::string block, scope; ///< of Expand
-
-    std::string str() const;
-    static rt::Expected<Edit> parse(const std::string &text);
-  };
   struct GrownBranch {
     std::string filter; ///< beside which it grew
     std::string path;   ///< that its parameters lie under
   };
   struct Growth;
 
-  rt::Status apply(const Edit &edit);
-  rt::Status applyAndKeep(const Edit &edit, rt::RunPosition &position);
+  rt::Status apply(const BranchEdit &edit);
+  rt::Status applyAndKeep(const BranchEdit &edit, rt::RunPosition &position);
 
   /// Paths of grown branches beside the block's main convolution whose norms have less than a tenth of its norm's
   /// scale, and less than their mean, if they differ.
@@ -65,13 +59,16 @@ private:
   rt::Status cutBranches(rt::TensorMap &tensors, rt::RunPosition &position, std::set<std::string> &changed);
   /// Nothing where no filter can grow.
   rt::Expected<std::optional<Growth>> growBranch(const rt::TensorMap &tensors, rt::RunPosition &position);
+  /// What lies between the path of a convolution and those of a branch that grows before an epoch.
+  std::string freeScope(llvm::StringRef filter, size_t epoch);
+  /// Why the convolution of this filter cannot grow the block; nothing where it can.
+  std::optional<std::string> whyNotGrown(llvm::StringRef filter, const std::string &block);
   /// The filter with the largest score of those that can grow, and a block that it can become. Empty if there is none.
   std::pair<std::string, std::string> chooseFilter(const rt::TensorMap &tensors, int64_t step);
   /// Gives a branch its statistics, and lets the filter beside it make up for it.
   rt::Status startBranch(rt::Trainer &trainer, const Growth &growth, int64_t step);
   /// Gives the norms behind these filters the statistics of what the filters make now.
   rt::Status refreshNorms(rt::Trainer &trainer, const std::set<std::string> &filters, int64_t step);
-  rt::Status writeNetwork(int64_t step) const;
 
   cg::GraphOp graph;
   rt::Recipe recipe;

@@ -38,27 +38,49 @@ rt::Expected<FoldedFilter> espalier::tools::evaluateBlock(mlir::ModuleOp folded,
   return result;
 }
 
-bool espalier::tools::makeUpFor(cg::BranchBlock &block, const FoldedFilter &before, const FoldedFilter &after,
-                                rt::TensorMap &tensors) {
-  rt::Span<float> filter = elements(tensors, block.filter.getPath()),
-                  shift = elements(tensors, pathOf(block.norm.getShift()));
+/// What the norm of the main convolution multiplies each channel by.
+static std::vector<double> factorsOf(cg::BranchBlock &block, const rt::TensorMap &tensors) {
   rt::Span<const float> scale = elements(tensors, pathOf(block.norm.getScale())),
                         variance = elements(tensors, pathOf(block.norm.getVariance()));
   double epsilon = block.norm.getEpsilon().convertToDouble();
-  std::vector<float> newFilter(filter.size()), newShift(shift.size());
-  size_t window = filter.size() / scale.size();
-  for (size_t o = 0; o < scale.size(); ++o) {
-    double factor = scale[o] / std::sqrt(variance[o] + epsilon);
+  std::vector<double> factors(scale.size());
+  for (size_t o = 0; o < factors.size(); ++o)
+    factors[o] = scale[o] / std::sqrt(variance[o] + epsilon);
+  return factors;
+}
+
+std::vector<size_t> espalier::tools::findDeadChannels(cg::BranchBlock &block, const FoldedFilter &before,
+                                                      const FoldedFilter &after, const rt::TensorMap &tensors) {
+  constexpr double maxGrowth = 1000;
+  std::vector<double> factors = factorsOf(block, tensors);
+  double largest = 0;
+  for (float weight : elements(tensors, block.filter.getPath()))
+    largest = std::max(largest, double(std::abs(weight)));
+  std::vector<size_t> dead;
+  size_t window = before.filter.size() / factors.size();
+  for (size_t o = 0; o < factors.size(); ++o) {
+    double change = 0;
     for (size_t i = o * window; i < (o + 1) * window; ++i)
-      newFilter[i] = static_cast<float>(filter[i] + (before.filter[i] - after.filter[i]) / factor);
-    newShift[o] = static_cast<float>(shift[o] + before.bias[o] - after.bias[o]);
+      change = std::max(change, std::abs(before.filter[i] - after.filter[i]));
+    // Not finite counts as dead, too.
+    if (!(change == 0 || change / std::abs(factors[o]) <= maxGrowth * largest))
+      dead.push_back(o);
   }
-  auto isFinite = [](float value) { return std::isfinite(value); };
-  if (!llvm::all_of(newFilter, isFinite) || !llvm::all_of(newShift, isFinite))
-    return false;
-  llvm::copy(newFilter, filter.begin());
-  llvm::copy(newShift, shift.begin());
-  return true;
+  return dead;
+}
+
+void espalier::tools::makeUpFor(cg::BranchBlock &block, const FoldedFilter &before, const FoldedFilter &after,
+                                rt::TensorMap &tensors) {
+  std::vector<double> factors = factorsOf(block, tensors);
+  rt::Span<float> filter = elements(tensors, block.filter.getPath()),
+                  shift = elements(tensors, pathOf(block.norm.getShift()));
+  size_t window = filter.size() / factors.size();
+  for (size_t o = 0; o < factors.size(); ++o) {
+    for (size_t i = o * window; i < (o + 1) * window; ++i)
+      if (double change = before.filter[i] - after.filter[i]; change != 0)
+        filter[i] = static_cast<float>(filter[i] + change / factors[o]);
+    shift[o] = static_cast<float>(shift[o] + before.bias[o] - after.bias[o]);
+  }
 }
 
 double espalier::tools::meanMagnitude(rt::Span<const float> values) {

@@ -28,10 +28,14 @@ struct FoldedFilter {
 /// Computes what cg::foldBlock() gave, in float64.
 rt::Expected<FoldedFilter> evaluateBlock(mlir::ModuleOp folded, const rt::TensorMap &tensors);
 
+/// Channels for which makeUpFor() would make the filter a thousand times as large as its largest element: the norm of
+/// the main convolution is next to zero there.
+std::vector<size_t> findDeadChannels(cg::BranchBlock &block, const FoldedFilter &before, const FoldedFilter &after,
+                                     const rt::TensorMap &tensors);
+
 /// Changes the filter of a block's main convolution and the shift of its norm so that the block, which was worth
-/// `before` and is worth `after`, is worth `before` again. False, and nothing changes, where the norm is zero for a
-/// channel, or a value would not be finite.
-bool makeUpFor(cg::BranchBlock &block, const FoldedFilter &before, const FoldedFilter &after, rt::TensorMap &tensors);
+/// `before` and is worth `after`, is worth `before` again.
+void makeUpFor(cg::BranchBlock &block, const FoldedFilter &before, const FoldedFilter &after, rt::TensorMap &tensors);
 
 /// Replaces the statistics of a norm by the average over `count` batches, after which they would be `running`.
 void averageBatches(cg::BatchNormOp norm, const rt::TensorMap &running, int64_t count, rt::TensorMap &tensors);

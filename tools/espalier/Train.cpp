@@ -341,7 +341,7 @@ rt::Status Train::restoreNetwork(cg::GraphOp graph) {
   if (recipe.growthInterval == 0)
     return {};
   growth.emplace(graph, withAbsolutePaths(recipe), compiler);
-  if (rt::Status s = growth->checkBlocks([&](const std::string &text) { console.note("note: {}", text); }); !s.ok())
+  if (rt::Status s = growth->checkBlocks(); !s.ok())
     return s;
   return found ? growth->replay(found->checkpoint.position.edits).in(found->path) : rt::Status();
 }
@@ -462,7 +462,11 @@ rt::Status Train::describeRun(const rt::RunIdentity &identity) {
   if (rt::Status s = rt::writeFileAtomically(folder->file("cost.txt"), cost.table); !s.ok())
     return s;
   // Where the recipe changes the network, the weights of the run are for this one.
-  if (!recipe.branchBlock.empty() || recipe.branchFolding != rt::BranchFolding::None || growth) {
+  if (growth) {
+    growth->folder = &*folder;
+    if (rt::Status s = growth->save(position.editedStep); !s.ok())
+      return s;
+  } else if (!recipe.branchBlock.empty() || recipe.branchFolding != rt::BranchFolding::None) {
     std::string network;
     llvm::raw_string_ostream(network) << net.module() << "\n";
     if (rt::Status s = rt::writeFileAtomically(folder->file("network.mlir"), network); !s.ok())
@@ -480,7 +484,6 @@ rt::Status Train::runAndReport(rt::Trainer &trainer, rt::RunIdentity identity, c
   recorder->log(fmt::format("{} {}, {}: {} epochs of {} steps", position.step ? "resuming" : "training",
                             identity.network, identity.data, recipe.epochs, trainer.stepsPerEpoch()));
   if (growth) {
-    growth->folder = &*folder;
     growth->note = [&](const std::string &text) {
       recorder->log(text);
       console.note("{}", text);
@@ -577,7 +580,13 @@ rt::Status Train::run() {
   if (!priced)
     return priced.takeStatus();
   cost = std::move(*priced);
-  networkDigest = digestOf(*graph, net.module().lookupSymbol<cg::GraphOp>((graph->getSymName() + "." + loss).str()));
+  std::string lossName = (graph->getSymName() + "." + loss).str();
+  auto lossGraph = net.module().lookupSymbol<cg::GraphOp>(lossName);
+  if (!lossGraph)
+    return rt::invalidInput("{}: '{}' has no loss beside it, a graph '{}'; for an architecture file, espalier expand "
+                            "--loss {} writes one",
+                            recipe.network, graph->getSymName().str(), lossName, loss);
+  networkDigest = digestOf(*graph, lossGraph);
   if (rt::Status s = restoreNetwork(*graph); !s.ok())
     return s;
   rt::Expected<CompiledTraining> compiled = compiler.compile(*graph);

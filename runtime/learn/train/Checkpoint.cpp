@@ -198,6 +198,8 @@ static Status readPosition(const Json &object, RunPosition &position) {
   if (object.contains("edited_step")) {
     reader.read("edits", position.edits);
     reader.read("edited_step", position.editedStep);
+    if (position.editedStep > position.step)
+      return invalidInput("position.edited_step is beyond position.step");
   }
   if (const Json *history = reader.list("history"))
     for (const Json &entry : *history)

@@ -118,7 +118,7 @@ const std::vector<KeyRecord> &keys::keyRecords() {
         {"growth.blocks", PathList{&Recipe::growthBlocks, ".esp"},
          "branches that may grow, one of which is drawn: names, FILE.esp or FILE.esp:BLOCK"},
         {"growth.score", Choice<GrowthScore>{&Recipe::growthScore, {"synflow", "snip", "gradient-norm", "random"}},
-         "what is largest, as a mean over the steps since the last time, for the filter that grows: sum W g, "
+         "what is largest, summed up over the steps since the last time, for the filter that grows: sum W g, "
          "sum |W g|, the norm of g, or a random number"},
         {"growth.cut", Boolean{&Recipe::growthCuts}, "whether branches are cut"},
         {"growth.batches", Integer{&Recipe::growthBatches, 1, maxCount},

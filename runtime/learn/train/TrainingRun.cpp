@@ -78,7 +78,11 @@ Status Run::startEpoch() {
     if (Status s = options.provider->edit(trainer, position, identity); !s.ok())
       return s;
     position.editedStep = position.step;
-    savedStep = -1;
+    if (Status s = judge(options.provider->save(position.step)); !s.ok())
+      return s;
+    // The checkpoint of before the edit stands: from there a run comes to the same edit.
+    savedStep = position.step;
+    savedEpochs = position.history.size();
   }
   progress.start(fmt::format("epoch {}/{}", epoch + 1, recipe.epochs), perEpoch * trainer.batch(),
                  done * trainer.batch());

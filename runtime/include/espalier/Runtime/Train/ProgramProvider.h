@@ -18,6 +18,9 @@ public:
   /// tensors, the recipe and the position alone, so that a run which is stopped before or after it comes to the same
   /// network. On failure the run ends.
   virtual Status edit(Trainer &trainer, RunPosition &position, RunIdentity &identity) = 0;
+
+  /// Writes what people need to read weights from step `step` on.
+  virtual Status save(int64_t step) const = 0;
 };
 
 } // namespace espalier::rt

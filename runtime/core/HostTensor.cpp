@@ -71,7 +71,7 @@ std::string espalier::rt::formatType(DType dtype, Span<const int64_t> shape) {
   return fmt::format("{}[{}]", name(dtype), fmt::join(shape.begin(), shape.end(), ", "));
 }
 
-Expected<HostTensor> HostTensor::create(DType dtype, std::vector<int64_t> shape) {
+Expected<HostTensor> HostTensor::createUninitialized(DType dtype, std::vector<int64_t> shape) {
   std::optional<int64_t> size = checkedByteSize(dtype, shape);
   if (!size)
     return invalidInput("{} is not a possible tensor: a dim is negative or the size overflows",
@@ -84,20 +84,26 @@ Expected<HostTensor> HostTensor::create(DType dtype, std::vector<int64_t> shape)
       ::posix_memalign(&memory, alignment, std::max<size_t>(static_cast<size_t>(*size), 1)) != 0)
     return environmentError("out of memory for {}: it needs {}, the machine has {}", formatType(dtype, shape),
                             formatBytes(static_cast<uint64_t>(*size)), formatBytes(available));
-  std::memset(memory, 0, static_cast<size_t>(*size));
   int64_t count = *size / static_cast<int64_t>(byteWidth(dtype));
   return HostTensor(dtype, std::move(shape), count, static_cast<uint8_t *>(memory));
 }
 
+Expected<HostTensor> HostTensor::create(DType dtype, std::vector<int64_t> shape) {
+  Expected<HostTensor> tensor = createUninitialized(dtype, std::move(shape));
+  if (tensor)
+    std::memset(tensor->memory.get(), 0, tensor->byteSize());
+  return tensor;
+}
+
 Expected<HostTensor> HostTensor::clone() const {
-  Expected<HostTensor> copy = create(elementType, dims);
+  Expected<HostTensor> copy = createUninitialized(elementType, dims);
   if (copy && byteSize() > 0)
     std::memcpy(copy->bytes().data(), memory.get(), byteSize());
   return copy;
 }
 
 Expected<HostTensor> espalier::rt::toFloat64(const HostTensor &tensor) {
-  Expected<HostTensor> result = HostTensor::create(DType::F64, tensor.shape());
+  Expected<HostTensor> result = HostTensor::createUninitialized(DType::F64, tensor.shape());
   if (result) {
     Span<const float> from = tensor.elements<float>();
     std::copy(from.begin(), from.end(), result->elements<double>().begin());

@@ -24,16 +24,21 @@ rt::Span<float> espalier::tools::elements(rt::TensorMap &tensors, llvm::StringRe
 }
 
 rt::Expected<FoldedFilter> espalier::tools::evaluateBlock(mlir::ModuleOp folded, const rt::TensorMap &tensors) {
-  FoldedFilter result;
-  auto read = [&](mlir::Operation *op, llvm::MutableArrayRef<double> values) -> mlir::LogicalResult {
-    llvm::copy(elements(tensors, pathOf(op->getResult(0))), values.begin());
-    return mlir::success();
+  cg::GraphOp graph = *folded.getOps<cg::GraphOp>().begin();
+  auto sizeOf = [&](unsigned index) {
+    return static_cast<size_t>(llvm::cast<mlir::RankedTensorType>(graph.getResultTypes()[index]).getNumElements());
   };
-  auto write = [&](unsigned index, llvm::ArrayRef<double> values) -> mlir::LogicalResult {
-    (index == 0 ? result.filter : result.bias) = values.vec();
-    return mlir::success();
+  FoldedFilter result{std::vector<double>(sizeOf(0)), std::vector<double>(sizeOf(1))};
+  auto read = [&](mlir::Operation *op) -> mlir::FailureOr<cg::WeightSource> {
+    return cg::WeightSource(
+        [from = elements(tensors, pathOf(op->getResult(0)))](int64_t offset, llvm::MutableArrayRef<double> values) {
+          std::copy_n(from.data() + offset, values.size(), values.begin());
+        });
   };
-  if (failed(cg::evaluateWeights(*folded.getOps<cg::GraphOp>().begin(), read, write)))
+  auto write = [&](unsigned index, int64_t offset, llvm::ArrayRef<double> values) {
+    llvm::copy(values, (index == 0 ? result.filter : result.bias).begin() + offset);
+  };
+  if (failed(cg::evaluateWeights(graph, read, write)))
     return reported();
   return result;
 }

@@ -10,13 +10,13 @@
 #include "espalier/Runtime/Train/Initializer.h"
 #include "espalier/Transforms/BranchPasses.h"
 
-#include "llvm/Support/Parallel.h"
-
 #include <fmt/ranges.h>
 
 #include <atomic>
 #include <cmath>
+#include <mutex>
 #include <set>
+#include <tuple>
 
 using namespace espalier;
 using namespace espalier::tools;
@@ -133,22 +133,36 @@ template <typename T> static std::optional<int64_t> findNotFinite(rt::Span<const
   return std::nullopt;
 }
 
-/// Copies numbers, on all processors. Are they finite in their new type?
-template <typename From, typename To> static bool copyNumbers(rt::Span<const From> from, To *to) {
-  constexpr size_t sizeOfPart = 1 << 15; // in a cache still when it is looked at again
-  constexpr rt::DType dtype = std::is_same_v<To, float> ? rt::DType::F32 : rt::DType::F64;
-  std::atomic<bool> areFinite = true;
-  llvm::parallelFor(0, (from.size() + sizeOfPart - 1) / sizeOfPart, [&](size_t part) {
-    size_t begin = part * sizeOfPart, count = std::min(sizeOfPart, from.size() - begin);
-    llvm::transform(from.subspan(begin, count), to + begin, [](From x) { return static_cast<To>(x); });
-    if (!rt::allFinite(dtype, {reinterpret_cast<const uint8_t *>(to + begin), count * sizeof(To)}))
-      areFinite = false;
-  });
-  return areFinite;
+/// How many finite ones precede it, from `offset` on.
+static std::optional<int64_t> findNotFinite(const rt::HostTensor &tensor, int64_t offset = 0) {
+  auto first = static_cast<size_t>(offset), count = static_cast<size_t>(tensor.numElements() - offset);
+  return tensor.dtype() == rt::DType::F32 ? findNotFinite(tensor.elements<float>().subspan(first, count))
+                                          : findNotFinite(tensor.elements<double>().subspan(first, count));
 }
-static bool copyNumbers(const rt::HostTensor &from, double *to) {
-  return from.dtype() == rt::DType::F32 ? copyNumbers(from.elements<float>(), to)
-                                        : copyNumbers(from.elements<double>(), to);
+
+template <typename T> static bool allFinite(rt::Span<const T> elements) {
+  constexpr rt::DType dtype = std::is_same_v<T, float> ? rt::DType::F32 : rt::DType::F64;
+  return rt::allFinite(dtype, {reinterpret_cast<const uint8_t *>(elements.data()), elements.size() * sizeof(T)});
+}
+
+/// Copies elements from `offset` on. Are they finite?
+static bool copyNumbers(const rt::HostTensor &from, int64_t offset, llvm::MutableArrayRef<double> to) {
+  auto copy = [&](auto all) {
+    auto elements = all.subspan(static_cast<size_t>(offset), to.size());
+    llvm::copy(elements, to.begin());
+    return allFinite(elements);
+  };
+  return from.dtype() == rt::DType::F32 ? copy(from.elements<float>()) : copy(from.elements<double>());
+}
+/// Copies numbers to `offset`. Are they finite in their new type?
+static bool copyNumbers(llvm::ArrayRef<double> from, rt::HostTensor &to, int64_t offset) {
+  auto copy = [&](auto all) {
+    auto elements = all.subspan(static_cast<size_t>(offset), from.size());
+    using Element = std::decay_t<decltype(elements[0])>;
+    llvm::transform(from, elements.begin(), [](double x) { return static_cast<Element>(x); });
+    return allFinite(rt::Span<const Element>(elements));
+  };
+  return to.dtype() == rt::DType::F32 ? copy(to.elements<float>()) : copy(to.elements<double>());
 }
 
 /// The weight at `path`, a tensor of f32 or f64.
@@ -167,30 +181,17 @@ static rt::Expected<const rt::HostTensor *> findWeight(const rt::TensorMap &weig
 }
 
 static rt::Status refuseNotFinite(const rt::HostTensor &tensor, const std::string &path) {
-  bool isSingle = tensor.dtype() == rt::DType::F32;
-  int64_t offset = *(isSingle ? findNotFinite(tensor.elements<float>()) : findNotFinite(tensor.elements<double>()));
-  double value = isSingle ? tensor.elements<float>()[offset] : tensor.elements<double>()[offset];
+  int64_t offset = *findNotFinite(tensor);
+  double value =
+      tensor.dtype() == rt::DType::F32 ? tensor.elements<float>()[offset] : tensor.elements<double>()[offset];
   return rt::invalidInput("tensor {} is {} at {}: weights that are not finite cannot be folded", rt::quote(path), value,
                           describeElement(tensor.shape(), offset));
 }
 
-/// A folded weight in the type that the network has it in.
-static rt::Expected<rt::HostTensor> toTensor(llvm::ArrayRef<double> numbers, llvm::ArrayRef<int64_t> shape,
-                                             rt::DType dtype, const std::string &path) {
-  rt::Expected<rt::HostTensor> tensor = rt::HostTensor::create(dtype, shape.vec());
-  if (!tensor)
-    return tensor;
-  rt::Span<const double> from(numbers.data(), numbers.size());
-  if (dtype == rt::DType::F32 ? copyNumbers(from, tensor->elements<float>().data())
-                              : copyNumbers(from, tensor->elements<double>().data()))
-    return tensor;
-  const rt::HostTensor &stored = *tensor;
-  int64_t offset =
-      *(dtype == rt::DType::F32 ? findNotFinite(stored.elements<float>()) : findNotFinite(stored.elements<double>()));
+static rt::Status refuseResult(const rt::HostTensor &tensor, const std::string &path, int64_t offset, double value) {
   return rt::invalidInput("the computed weight {} would be {} at {}; a batch norm without variance and epsilon, or "
                           "weights that are too large for {}?",
-                          rt::quote(path), numbers[static_cast<size_t>(offset)],
-                          describeElement(tensor->shape(), offset), rt::name(dtype));
+                          rt::quote(path), value, describeElement(tensor.shape(), offset), rt::name(tensor.dtype()));
 }
 
 rt::Expected<rt::HostTensor> espalier::tools::convertWeight(const rt::TensorMap &weights, const std::string &path,
@@ -205,9 +206,16 @@ rt::Expected<rt::HostTensor> espalier::tools::convertWeight(const rt::TensorMap 
     return refuseNotFinite(**tensor, path);
   if ((*tensor)->dtype() == *dtype)
     return (*tensor)->clone();
+  rt::Expected<rt::HostTensor> converted = rt::HostTensor::create(*dtype, type.getShape().vec());
+  if (!converted)
+    return converted;
   std::vector<double> numbers(static_cast<size_t>((*tensor)->numElements()));
-  copyNumbers(**tensor, numbers.data());
-  return toTensor(numbers, type.getShape(), *dtype, path);
+  copyNumbers(**tensor, 0, numbers);
+  if (!copyNumbers(numbers, *converted, 0)) {
+    int64_t offset = *findNotFinite(*converted);
+    return refuseResult(*converted, path, offset, numbers[static_cast<size_t>(offset)]);
+  }
+  return converted;
 }
 
 cg::GraphOp espalier::tools::findWeightsGraph(cg::GraphOp graph) {
@@ -223,6 +231,22 @@ static llvm::StringRef resultPath(cg::GraphOp function, unsigned index) {
   return path ? path.getValue() : "";
 }
 
+/// Tensors for the results of a graph, of any content.
+static rt::Expected<std::vector<rt::HostTensor>> createResults(cg::GraphOp function) {
+  std::vector<rt::HostTensor> results;
+  for (unsigned index = 0; index < function.getNumResults(); ++index) {
+    auto type = llvm::cast<mlir::RankedTensorType>(function.getResultTypes()[index]);
+    rt::Expected<rt::DType> dtype = dtypeOf(type, resultPath(function, index).str());
+    if (!dtype)
+      return dtype.takeStatus();
+    rt::Expected<rt::HostTensor> tensor = rt::HostTensor::createUninitialized(*dtype, type.getShape().vec());
+    if (!tensor)
+      return tensor.takeStatus();
+    results.push_back(std::move(*tensor));
+  }
+  return results;
+}
+
 rt::Expected<rt::TensorMap> espalier::tools::computeWeights(cg::GraphOp function, const rt::TensorMap &weights) {
   std::string name = function.getSymName().str();
   if (function.getNumArguments() > 0)
@@ -235,35 +259,55 @@ rt::Expected<rt::TensorMap> espalier::tools::computeWeights(cg::GraphOp function
     if (resultPath(function, index).empty())
       return rt::invalidInput("'{}' expects the path of a parameter for result {}, which it computes", name, index);
   }
-  rt::TensorMap computed;
+  rt::Expected<std::vector<rt::HostTensor>> results = createResults(function);
+  if (!results)
+    return results.takeStatus();
   rt::Status status;
-  auto read = [&](mlir::Operation *op, llvm::MutableArrayRef<double> elements) -> mlir::LogicalResult {
+  std::vector<std::pair<std::string, const rt::HostTensor *>> sources;
+  std::atomic<bool> areFinite = true;
+  auto read = [&](mlir::Operation *op) -> mlir::FailureOr<cg::WeightSource> {
+    std::string path = storagePath(op);
     auto type = llvm::cast<mlir::RankedTensorType>(op->getResult(0).getType());
-    rt::Expected<const rt::HostTensor *> tensor = findWeight(weights, storagePath(op), type);
+    rt::Expected<const rt::HostTensor *> tensor = findWeight(weights, path, type);
     if (!tensor) {
       status = tensor.takeStatus();
       return mlir::failure();
     }
-    if (copyNumbers(**tensor, elements.data()))
-      return mlir::success();
-    status = refuseNotFinite(**tensor, storagePath(op));
-    return mlir::failure();
+    sources.emplace_back(std::move(path), *tensor);
+    return cg::WeightSource([&areFinite, tensor = *tensor](int64_t offset, llvm::MutableArrayRef<double> elements) {
+      if (!copyNumbers(*tensor, offset, elements))
+        areFinite = false;
+    });
   };
-  auto write = [&](unsigned index, llvm::ArrayRef<double> elements) -> mlir::LogicalResult {
-    std::string path = resultPath(function, index).str();
-    auto type = llvm::cast<mlir::RankedTensorType>(function.getResultTypes()[index]);
-    rt::Expected<rt::DType> dtype = dtypeOf(type, path);
-    rt::Expected<rt::HostTensor> tensor =
-        dtype ? toTensor(elements, type.getShape(), *dtype, path) : rt::Expected<rt::HostTensor>(dtype.takeStatus());
-    if (!tensor) {
-      status = tensor.takeStatus();
-      return mlir::failure();
-    }
-    computed.insert_or_assign(path, std::move(*tensor));
-    return mlir::success();
+  struct NotFinite {
+    unsigned index;
+    int64_t offset;
+    double value;
+  };
+  std::optional<NotFinite> first; // of the results
+  std::mutex mutex;
+  auto write = [&](unsigned index, int64_t offset, llvm::ArrayRef<double> elements) {
+    rt::HostTensor &tensor = (*results)[index];
+    if (copyNumbers(elements, tensor, offset))
+      return;
+    int64_t inPart = *findNotFinite(tensor, offset);
+    NotFinite found{index, offset + inPart, elements[static_cast<size_t>(inPart)]};
+    std::lock_guard<std::mutex> lock(mutex);
+    if (!first || std::tie(found.index, found.offset) < std::tie(first->index, first->offset))
+      first = found;
   };
   if (failed(cg::evaluateWeights(function, read, write)))
     return status.ok() ? reported() : std::move(status);
+  if (!areFinite)
+    for (const auto &[path, tensor] : sources)
+      if (!rt::allFinite(tensor->dtype(), tensor->bytes()))
+        return refuseNotFinite(*tensor, path);
+  if (first)
+    return refuseResult((*results)[first->index], resultPath(function, first->index).str(), first->offset,
+                        first->value);
+  rt::TensorMap computed;
+  for (auto [index, tensor] : llvm::enumerate(*results))
+    computed.insert_or_assign(resultPath(function, static_cast<unsigned>(index)).str(), std::move(tensor));
   return computed;
 }
 

@@ -1,6 +1,6 @@
 //===- MatrixProduct.cpp - products of float64 matrices -------------------===//
 //
-// The usual scheme (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication"): a panel of the right
+// The usual scheme (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication"): a strip of the right
 // matrix and a block of the left one stay in the second-level cache, a tile of the result in registers.
 //
 //===----------------------------------------------------------------------===//
@@ -81,40 +81,56 @@ static void pack(const double *data, ArrayRef<int64_t> rows, ArrayRef<int64_t> c
 
 static int64_t roundUp(int64_t value, int64_t factor) { return (value + factor - 1) / factor * factor; }
 
-void espalier::multiplyAdd(ScatteredMatrix<double> result, ScatteredMatrix<const double> lhs,
-                           ScatteredMatrix<const double> rhs) {
-  // 1 MiB of the right matrix, 256 KiB of the left one. Columns are multiples of those of every tile.
-  constexpr size_t blockDepth = 512, blockColumns = 264, blockRows = 64;
+static const Tile &getTile() {
   static const Tile tile = chooseTile();
-  std::vector<double> panel;
-  for (size_t k = 0; k < lhs.columns.size(); k += blockDepth) {
-    ArrayRef<int64_t> depth = lhs.columns.slice(k, std::min(blockDepth, lhs.columns.size() - k));
-    ArrayRef<int64_t> rhsDepth = rhs.rows.slice(k, depth.size());
+  return tile;
+}
+
+/// Rows of the right matrix that are multiplied before the next ones: the result is read and written once for each.
+static constexpr size_t blockDepth = 512;
+
+PackedMatrix::PackedMatrix(ScatteredMatrix<const double> matrix)
+    : numRows(matrix.rows.size()), numColumns(matrix.columns.size()) {
+  int64_t width = getTile().columns, stored = roundUp(static_cast<int64_t>(numColumns), width);
+  strips.resize(numRows * static_cast<size_t>(stored));
+  auto numStrips = static_cast<size_t>(stored / width), stripWidth = static_cast<size_t>(width);
+  for (size_t k = 0; k < numRows; k += blockDepth) {
+    ArrayRef<int64_t> depth = matrix.rows.slice(k, std::min(blockDepth, numRows - k));
+    double *block = strips.data() + k * static_cast<size_t>(stored);
+    llvm::parallelFor(0, numStrips, [&](size_t strip) {
+      size_t first = strip * stripWidth;
+      pack(matrix.data, matrix.columns.slice(first, std::min(stripWidth, numColumns - first)), depth, width,
+           block + first * depth.size());
+    });
+  }
+}
+
+void espalier::multiplyAdd(ScatteredMatrix<double> result, ScatteredMatrix<const double> lhs, const PackedMatrix &rhs) {
+  constexpr size_t blockRows = 128; // 512 KiB of the left matrix
+  const Tile &tile = getTile();
+  // Kept by the thread: to map fresh pages for each block takes longer than to fill them.
+  thread_local std::vector<double> left, sum;
+  sum.resize(static_cast<size_t>(tile.rows * tile.columns));
+  auto numColumns = static_cast<int64_t>(rhs.numColumns);
+  for (size_t k = 0; k < rhs.numRows; k += blockDepth) {
+    ArrayRef<int64_t> depth = lhs.columns.slice(k, std::min(blockDepth, rhs.numRows - k));
     auto numDepth = static_cast<int64_t>(depth.size());
-    for (size_t j = 0; j < rhs.columns.size(); j += blockColumns) {
-      size_t numColumns = std::min(blockColumns, rhs.columns.size() - j);
-      panel.resize(static_cast<size_t>(roundUp(static_cast<int64_t>(numColumns), tile.columns) * numDepth));
-      pack(rhs.data, rhs.columns.slice(j, numColumns), rhsDepth, tile.columns, panel.data());
-      llvm::parallelFor(0, (lhs.rows.size() + blockRows - 1) / blockRows, [&](size_t block) {
-        size_t i = block * blockRows, numRows = std::min(blockRows, lhs.rows.size() - i);
-        // Kept by the thread: to map fresh pages for each block takes longer than to fill them.
-        thread_local std::vector<double> left, sum;
-        left.resize(static_cast<size_t>(roundUp(static_cast<int64_t>(numRows), tile.rows) * numDepth));
-        sum.resize(static_cast<size_t>(tile.rows * tile.columns));
-        pack(lhs.data, lhs.rows.slice(i, numRows), depth, tile.rows, left.data());
-        for (int64_t column = 0; column < static_cast<int64_t>(numColumns); column += tile.columns)
-          for (int64_t row = 0; row < static_cast<int64_t>(numRows); row += tile.rows) {
-            tile.compute(numDepth, left.data() + row * numDepth, panel.data() + column * numDepth, sum.data());
-            int64_t height = std::min(tile.rows, static_cast<int64_t>(numRows) - row);
-            int64_t width = std::min(tile.columns, static_cast<int64_t>(numColumns) - column);
-            const int64_t *resultRows = result.rows.data() + i + row;
-            for (int64_t c = 0; c < width; ++c) {
-              double *place = result.data + result.columns[j + static_cast<size_t>(column + c)];
-              for (int64_t r = 0; r < height; ++r)
-                place[resultRows[r]] += sum[static_cast<size_t>(r * tile.columns + c)];
-            }
+    const double *panel = rhs.strips.data() + k * static_cast<size_t>(roundUp(numColumns, tile.columns));
+    for (size_t i = 0; i < lhs.rows.size(); i += blockRows) {
+      auto numRows = static_cast<int64_t>(std::min(blockRows, lhs.rows.size() - i));
+      left.resize(static_cast<size_t>(roundUp(numRows, tile.rows) * numDepth));
+      pack(lhs.data, lhs.rows.slice(i, static_cast<size_t>(numRows)), depth, tile.rows, left.data());
+      for (int64_t column = 0; column < numColumns; column += tile.columns)
+        for (int64_t row = 0; row < numRows; row += tile.rows) {
+          tile.compute(numDepth, left.data() + row * numDepth, panel + column * numDepth, sum.data());
+          int64_t height = std::min(tile.rows, numRows - row), width = std::min(tile.columns, numColumns - column);
+          const int64_t *resultRows = result.rows.data() + i + row;
+          for (int64_t c = 0; c < width; ++c) {
+            double *place = result.data + result.columns[static_cast<size_t>(column + c)];
+            for (int64_t r = 0; r < height; ++r)
+              place[resultRows[r]] += sum[static_cast<size_t>(r * tile.columns + c)];
           }
-      });
+        }
     }
   }
 }

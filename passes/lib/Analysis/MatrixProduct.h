@@ -6,6 +6,7 @@
 #include "llvm/ADT/ArrayRef.h"
 
 #include <cstdint>
+#include <vector>
 
 namespace espalier {
 
@@ -15,8 +16,20 @@ template <typename T> struct ScatteredMatrix {
   llvm::ArrayRef<int64_t> rows, columns;
 };
 
-/// `result += lhs * rhs`, on all processors. No two elements of the result are in one place.
-void multiplyAdd(ScatteredMatrix<double> result, ScatteredMatrix<const double> lhs, ScatteredMatrix<const double> rhs);
+/// The right matrix of a product, in the order in which it is read.
+class PackedMatrix {
+public:
+  /// Copies `matrix`, on all processors.
+  explicit PackedMatrix(ScatteredMatrix<const double> matrix);
+
+private:
+  friend void multiplyAdd(ScatteredMatrix<double> result, ScatteredMatrix<const double> lhs, const PackedMatrix &rhs);
+  size_t numRows, numColumns;
+  std::vector<double> strips;
+};
+
+/// `result += lhs * rhs`, on this thread. No two elements of the result are in one place.
+void multiplyAdd(ScatteredMatrix<double> result, ScatteredMatrix<const double> lhs, const PackedMatrix &rhs);
 
 } // namespace espalier
 

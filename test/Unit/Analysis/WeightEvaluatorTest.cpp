@@ -30,16 +30,20 @@ protected:
     if (!module)
       return failure();
     GraphOp graph = *module->getOps<GraphOp>().begin();
-    results.resize(graph.getNumResults());
+    results.clear();
+    for (Type type : graph.getResultTypes()) // what is not written shows
+      results.emplace_back(cast<RankedTensorType>(type).getNumElements(), std::nan(""));
     return evaluateWeights(
         graph,
-        [](Operation *op, MutableArrayRef<double> elements) {
-          draw(op, elements);
-          return success();
+        [](Operation *op) -> FailureOr<WeightSource> {
+          std::vector<double> all(cast<RankedTensorType>(op->getResult(0).getType()).getNumElements());
+          draw(op, all);
+          return WeightSource([all = std::move(all)](int64_t offset, MutableArrayRef<double> elements) {
+            std::copy_n(all.begin() + offset, elements.size(), elements.begin());
+          });
         },
-        [&](unsigned index, ArrayRef<double> elements) {
-          results[index] = elements.vec();
-          return success();
+        [&](unsigned index, int64_t offset, ArrayRef<double> elements) {
+          llvm::copy(elements, results[index].begin() + offset);
         },
         limits);
   }
@@ -111,7 +115,7 @@ TEST_F(WeightEvaluatorTest, composesFilters) {
   }
 }
 
-/// Memory is used again, but never that of a value which something needs later.
+/// Parts share memory, but never with a value which something needs later.
 TEST_F(WeightEvaluatorTest, keepsWhatIsNeededLater) {
   std::string type = "tensor<70x90x3x3xf64>";
   check(R"(
@@ -133,6 +137,37 @@ TEST_F(WeightEvaluatorTest, keepsWhatIsNeededLater) {
     %11 = cg.add %10, %1 : tensor<70x90x3x3xf64>, tensor<70x90x3x3xf64>
 )",
         "%8, %2, %11, %2, %a", type + ", " + type + ", " + type + ", " + type + ", " + type);
+}
+
+/// Products, padding and sums within one chain, which is computed in many parts: they end where each of them can.
+TEST_F(WeightEvaluatorTest, computesChainsInParts) {
+  check(R"(
+    %a = cg.parameter "a" : tensor<64x40x1x3xf64>
+    %v = cg.parameter "v" : tensor<64x1x1x1xf64>
+    %b = cg.parameter "b" : tensor<40x48x1x1xf64>
+    %g = cg.parameter "g" : tensor<1x64x3x3xf64>
+    %h = cg.parameter "h" : tensor<64x48x1x1xf64>
+    %l = cg.constant dense<0.0> : tensor<64x48x3x3xf64>
+    %m = cg.constant dense<0.0> : tensor<1x3072x3x3xf64>
+    %0 = cg.mul %a, %v : tensor<64x40x1x3xf64>, tensor<64x1x1x1xf64>
+    %1 = cg.pad %0 {low = array<i64: 0, 0, 1, 0>, high = array<i64: 0, 0, 1, 0>, value = 0.5 : f64} : tensor<64x40x1x3xf64>
+    %2 = cg.conv2d_input_gradient %1, %b, %l : tensor<64x40x3x3xf64>, tensor<40x48x1x1xf64>, tensor<64x48x3x3xf64>
+    %3 = cg.conv2d_input_gradient %g, %h, %m groups 64 : tensor<1x64x3x3xf64>, tensor<64x48x1x1xf64>, tensor<1x3072x3x3xf64>
+    %4 = cg.reshape %3 {shape = array<i64: 64, 48, 3, 3>} : tensor<1x3072x3x3xf64>
+    %5 = cg.sub %2, %4 : tensor<64x48x3x3xf64>, tensor<64x48x3x3xf64>
+    %6 = cg.pad %5 {low = array<i64: 0, 1, 0, 0>, high = array<i64: 0, 0, 0, 2>, value = 2.0 : f64} : tensor<64x48x3x3xf64>
+    %7 = cg.reduce_sum %6 {axes = array<i64: 3>} : tensor<64x49x3x5xf64>
+)",
+        "%7", "tensor<64x49x3xf64>");
+}
+
+/// Parts call each other, but not as often as there are operations.
+TEST_F(WeightEvaluatorTest, evaluatesChainsOfAnyLength) {
+  std::string ops = "%0 = cg.parameter \"a\" : tensor<3xf64>\n";
+  constexpr int length = 100000;
+  for (int i = 0; i < length; ++i)
+    ops += llvm::formatv("%{0} = cg.{2} %{1} : tensor<3xf64>\n", i + 1, i, "neg");
+  check(ops, llvm::formatv("%{0}", length), "tensor<3xf64>");
 }
 
 /// Padding of leading dimensions, of trailing ones, and of none; triangular and unit matrices.
@@ -168,8 +203,8 @@ TEST_F(WeightEvaluatorTest, keepsToTheLimit) {
   });
   std::string text = R"(cg.graph @w() -> tensor<100xf64> {
     %a = cg.parameter "a" : tensor<100xf64>
-    %b = cg.parameter "b" : tensor<100xf64>
-    %0 = cg.add %a, %b : tensor<100xf64>, tensor<100xf64>
+    %b = cg.neg %a : tensor<100xf64>
+    %0 = cg.add %b, %b : tensor<100xf64>, tensor<100xf64>
     cg.return %0 : tensor<100xf64>
   })";
   std::vector<std::vector<double>> results;

@@ -272,16 +272,19 @@ protected:
     auto typeOf = [](Operation *op) { return cast<RankedTensorType>(op->getResult(0).getType()); };
     FailureOr<ReferenceRun> expected = evaluateReference(
         weights, {}, [&](Operation *op) -> FailureOr<ReferenceTensor> { return drawStored(path(op), typeOf(op)); });
-    std::vector<std::vector<double>> actual(weights.getNumResults());
+    std::vector<std::vector<double>> actual;
+    for (Type type : weights.getResultTypes())
+      actual.emplace_back(cast<RankedTensorType>(type).getNumElements());
     LogicalResult evaluated = evaluateWeights(
         weights,
-        [&](Operation *op, MutableArrayRef<double> elements) {
-          llvm::copy(drawStored(path(op), typeOf(op)).data, elements.begin());
-          return success();
+        [&](Operation *op) -> FailureOr<WeightSource> {
+          return WeightSource(
+              [from = drawStored(path(op), typeOf(op)).data](int64_t offset, MutableArrayRef<double> elements) {
+                std::copy_n(from.begin() + offset, elements.size(), elements.begin());
+              });
         },
-        [&](unsigned index, ArrayRef<double> elements) {
-          actual[index] = elements.vec();
-          return success();
+        [&](unsigned index, int64_t offset, ArrayRef<double> elements) {
+          llvm::copy(elements, actual[index].begin() + offset);
         });
     if (failed(expected) || failed(evaluated))
       return "the weights cannot be evaluated:\n" + print(*folded);

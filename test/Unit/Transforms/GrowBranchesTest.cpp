@@ -98,17 +98,21 @@ public:
     std::array<std::vector<double>, 2> folded;
     mlir::OwningOpRef<mlir::ModuleOp> weights = cg::foldBlock(block);
     EXPECT_TRUE(bool(weights));
-    if (weights)
-      EXPECT_TRUE(succeeded(cg::evaluateWeights(
-          *weights->getOps<cg::GraphOp>().begin(),
-          [&](mlir::Operation *op, llvm::MutableArrayRef<double> elements) {
-            llvm::copy(stored(op), elements.begin());
-            return mlir::success();
-          },
-          [&](unsigned index, llvm::ArrayRef<double> elements) {
-            folded[index] = elements.vec();
-            return mlir::success();
-          })));
+    if (!weights)
+      return folded;
+    cg::GraphOp graph = *weights->getOps<cg::GraphOp>().begin();
+    for (auto [numbers, type] : llvm::zip_equal(folded, graph.getResultTypes()))
+      numbers.resize(llvm::cast<mlir::RankedTensorType>(type).getNumElements());
+    EXPECT_TRUE(succeeded(cg::evaluateWeights(
+        graph,
+        [&](mlir::Operation *op) -> mlir::FailureOr<cg::WeightSource> {
+          return cg::WeightSource([from = stored(op)](int64_t offset, llvm::MutableArrayRef<double> elements) {
+            std::copy_n(from.begin() + offset, elements.size(), elements.begin());
+          });
+        },
+        [&](unsigned index, int64_t offset, llvm::ArrayRef<double> elements) {
+          llvm::copy(elements, folded[index].begin() + offset);
+        })));
     return folded;
   }
 

@@ -64,6 +64,8 @@ public:
   /// A tensor of zeros. Fails if a dim is negative, the size overflows, or memory is exhausted; readers of files
   /// check the size against the file before they come here.
   static Expected<HostTensor> create(DType dtype, std::vector<int64_t> shape);
+  /// As create(), but of any content, for who writes all elements: fresh memory is mapped by the threads that do.
+  static Expected<HostTensor> createUninitialized(DType dtype, std::vector<int64_t> shape);
 
   DType dtype() const { return elementType; }
   const std::vector<int64_t> &shape() const { return dims; }

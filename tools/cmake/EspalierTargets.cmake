@@ -44,6 +44,8 @@ file(WRITE "${CMAKE_BINARY_DIR}/EspalierCompilerHeaders.cpp" "")
 add_library(EspalierCompilerHeaders OBJECT "${CMAKE_BINARY_DIR}/EspalierCompilerHeaders.cpp")
 espalier_use_mlir(EspalierCompilerHeaders PUBLIC)
 target_compile_options(EspalierCompilerHeaders PRIVATE -fno-exceptions)
+# A precompiled header names the file that it was made from: ccache must not bring that of a folder which is gone.
+set_target_properties(EspalierCompilerHeaders PROPERTIES CXX_COMPILER_LAUNCHER "")
 set(compiler_headers
   <mlir/IR/Builders.h> <mlir/IR/BuiltinAttributes.h> <mlir/IR/BuiltinTypes.h> <mlir/IR/Dialect.h>
   <mlir/IR/OpImplementation.h> <mlir/IR/PatternMatch.h> <mlir/Interfaces/FunctionInterfaces.h>

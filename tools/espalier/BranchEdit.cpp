@@ -15,21 +15,6 @@ using namespace espalier;
 using namespace espalier::tools;
 using Json = nlohmann::json;
 
-std::string espalier::tools::convolutionOf(llvm::StringRef filter) {
-  if (filter == "weight")
-    return "";
-  filter.consume_back(".weight");
-  return filter.str();
-}
-
-std::string espalier::tools::joinPaths(llvm::StringRef first, llvm::StringRef second) {
-  return first.empty() ? second.str() : second.empty() ? first.str() : (first + "." + second).str();
-}
-
-bool espalier::tools::isUnder(llvm::StringRef path, llvm::StringRef prefix) {
-  return path.consume_front(prefix) && (path.empty() || path.front() == '.');
-}
-
 std::string BranchEdit::str() const {
   Json object = kind == Kind::Cut ? Json{{"cut", path}} : Json{{"expand", path}, {"block", block}, {"scope", scope}};
   return object.dump(/*indent=*/-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);

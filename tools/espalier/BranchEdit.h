@@ -31,13 +31,6 @@ struct BranchEdit {
   rt::Status apply(cg::GraphOp graph) const;
 };
 
-/// "layer1.conv1" of "layer1.conv1.weight": what paths beside that of a filter begin with; empty for "weight".
-std::string convolutionOf(llvm::StringRef filter);
-/// Two paths with a dot between, unless one is empty.
-std::string joinPaths(llvm::StringRef first, llvm::StringRef second);
-/// Is `path` this one, or one that goes on from it after a dot?
-bool isUnder(llvm::StringRef path, llvm::StringRef prefix);
-
 } // namespace espalier::tools
 
 #endif // ESPALIER_TOOLS_ESPALIER_BRANCHEDIT_H

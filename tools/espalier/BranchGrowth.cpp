@@ -8,6 +8,7 @@
 
 #include "espalier/Runtime/Core/File.h"
 #include "espalier/Transforms/BranchPasses.h"
+#include "espalier/Transforms/ParameterPaths.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -25,7 +26,7 @@ static std::string scoreName(llvm::StringRef filter) { return (filter + "#" + cg
 
 static bool hasOrigin(const cg::BranchBlock &block, llvm::StringRef filter) {
   cg::BatchNormOp norm = block.norm;
-  return norm && pathOf(norm.getScale()) == joinPaths(convolutionOf(filter), originScale);
+  return norm && cg::pathOf(norm.getScale()) == cg::joinPaths(cg::convolutionPath(filter), originScale);
 }
 
 /// What the block of a filter computes.
@@ -56,21 +57,16 @@ public:
 // Edits
 //===----------------------------------------------------------------------===//
 
-rt::Status BranchGrowth::apply(const BranchEdit &edit) {
-  if (rt::Status s = edit.apply(graph); !s.ok())
-    return s;
+void BranchGrowth::remember(const BranchEdit &edit) {
   if (edit.kind == BranchEdit::Kind::Cut)
-    llvm::erase_if(grown, [&](const GrownBranch &branch) { return isUnder(branch.path, edit.path); });
+    llvm::erase_if(grown, [&](const GrownBranch &branch) { return cg::isUnderPath(branch.path, edit.path); });
   else if (edit.block != originBlock)
-    grown.push_back({edit.path, joinPaths(convolutionOf(edit.path), edit.scope)});
-  return {};
+    grown.push_back({edit.path, cg::joinPaths(cg::convolutionPath(edit.path), edit.scope)});
 }
 
-rt::Status BranchGrowth::applyAndKeep(const BranchEdit &edit, rt::RunPosition &position) {
-  if (rt::Status s = apply(edit); !s.ok())
-    return s;
+void BranchGrowth::keep(const BranchEdit &edit, rt::RunPosition &position) {
+  remember(edit);
   position.edits.push_back(edit.str());
-  return {};
 }
 
 rt::Status BranchGrowth::replay(const std::vector<std::string> &edits) {
@@ -78,8 +74,9 @@ rt::Status BranchGrowth::replay(const std::vector<std::string> &edits) {
     rt::Expected<BranchEdit> edit = BranchEdit::parse(text);
     if (!edit)
       return edit.takeStatus();
-    if (!apply(*edit).ok())
+    if (!edit->apply(graph).ok())
       return rt::invalidInput("the edit {} cannot be made to '{}'", text, graph.getSymName().str());
+    remember(*edit);
   }
   return {};
 }
@@ -89,12 +86,12 @@ rt::Status BranchGrowth::replay(const std::vector<std::string> &edits) {
 //===----------------------------------------------------------------------===//
 
 std::vector<std::string> BranchGrowth::findWeakBranches(cg::BranchBlock &block, const rt::TensorMap &tensors) const {
-  double main = meanMagnitude(elements(tensors, pathOf(block.norm.getScale())));
+  double main = meanMagnitude(elements(tensors, cg::pathOf(block.norm.getScale())));
   std::vector<std::pair<std::string, double>> shares;
   double sum = 0, squares = 0;
   for (const cg::BranchSummand &summand : cg::findBranches(block)) {
     auto branch = llvm::find_if(grown, [&](const GrownBranch &candidate) {
-      return candidate.filter == block.filter.getPath() && isUnder(summand.prefix, candidate.path);
+      return candidate.filter == block.filter.getPath() && cg::isUnderPath(summand.prefix, candidate.path);
     });
     if (branch == grown.end() || summand.scalePath.empty())
       continue;
@@ -143,8 +140,9 @@ rt::Status BranchGrowth::cutBranches(rt::TensorMap &tensors, rt::RunPosition &po
         note(fmt::format("{} is weak, but stays: the norm of {} is next to zero for a channel", path, filter));
         continue;
       }
-      if (rt::Status s = applyAndKeep(edit, position); !s.ok())
+      if (rt::Status s = edit.apply(graph); !s.ok())
         return s;
+      keep(edit, position);
       block = cg::findBranchBlock(graph, filter);
       if (failed(block))
         return reported();
@@ -152,7 +150,7 @@ rt::Status BranchGrowth::cutBranches(rt::TensorMap &tensors, rt::RunPosition &po
       changed.insert(filter);
       note(fmt::format("cut {}", path));
       for (auto it = tensors.begin(); it != tensors.end();)
-        it = isUnder(llvm::StringRef(it->first).split('#').first, path) ? tensors.erase(it) : std::next(it);
+        it = cg::isUnderPath(llvm::StringRef(it->first).split('#').first, path) ? tensors.erase(it) : std::next(it);
     }
   }
   return {};
@@ -167,13 +165,14 @@ struct BranchGrowth::Growth {
   std::string path;                           ///< that its parameters lie under
   bool isFirst;                               ///< of this filter
   mlir::OwningOpRef<mlir::ModuleOp> function; ///< what the block computed before
+  std::vector<BranchEdit> edits;              ///< that made it
 };
 
 std::string BranchGrowth::freeScope(llvm::StringRef filter, size_t epoch) {
   auto isTaken = [&](llvm::StringRef scope) {
-    std::string path = joinPaths(convolutionOf(filter), scope);
+    std::string path = cg::joinPaths(cg::convolutionPath(filter), scope);
     return llvm::any_of(graph.getBody().front(), [&](mlir::Operation &op) {
-      return llvm::isa<cg::ParameterOp, cg::StateOp>(op) && isUnder(pathOf(op.getResult(0)), path);
+      return llvm::isa<cg::ParameterOp, cg::StateOp>(op) && cg::isUnderPath(cg::pathOf(op.getResult(0)), path);
     });
   };
   std::string scope = fmt::format("g{}", epoch);
@@ -186,7 +185,7 @@ std::string BranchGrowth::freeScope(llvm::StringRef filter, size_t epoch) {
 static std::optional<cg::BranchSummand> findOnlyBranch(const cg::BranchBlock &block, llvm::StringRef path) {
   std::optional<cg::BranchSummand> found;
   for (cg::BranchSummand &summand : cg::findBranches(block)) {
-    if (!isUnder(summand.prefix, path))
+    if (!cg::isUnderPath(summand.prefix, path))
       continue;
     if (found || summand.scalePath.empty())
       return std::nullopt;
@@ -195,31 +194,38 @@ static std::optional<cg::BranchSummand> findOnlyBranch(const cg::BranchBlock &bl
   return found;
 }
 
-std::optional<std::string> BranchGrowth::whyNotGrown(llvm::StringRef filter, const std::string &block) {
+rt::Expected<BranchGrowth::Growth> BranchGrowth::growBeside(cg::GraphOp graph, const std::string &filter,
+                                                            const std::string &block, const std::string &scope) {
+  Growth growth{filter, cg::joinPaths(cg::convolutionPath(filter), scope), false, {}, {}};
+  auto expand = [&](const std::string &name, const std::string &newScope) -> mlir::FailureOr<cg::BranchBlock> {
+    BranchEdit edit = BranchEdit::expand(filter, name, newScope);
+    if (!edit.apply(graph).ok())
+      return mlir::failure();
+    growth.edits.push_back(std::move(edit));
+    return cg::findBranchBlock(graph, filter);
+  };
+  mlir::FailureOr<cg::BranchBlock> found = cg::findBranchBlock(graph, filter);
+  growth.isFirst = succeeded(found) && !hasOrigin(*found, filter);
+  if (growth.isFirst)
+    found = expand(originBlock, "");
+  if (failed(found) || !hasOrigin(*found, filter) || !(growth.function = cg::foldBlock(*found)))
+    return rt::invalidInput("what it is added to cannot be folded with it into one convolution of its window");
+  found = expand(block, scope);
+  if (failed(found) || !hasOrigin(*found, filter) || !findOnlyBranch(*found, growth.path) || !cg::foldBlock(*found))
+    return rt::invalidInput("a block that grows is a main convolution 'conv', its norm 'norm', and one linear branch "
+                            "beside it that fits into the window and ends in a norm");
+  return growth;
+}
+
+std::optional<std::string> BranchGrowth::whyNotGrown(const std::string &filter, const std::string &block) {
   for (const std::string &name : {std::string(originBlock), block})
     if (std::optional<std::string> reason = cg::refuseBlock(graph, filter, name))
       return reason;
   // That a block can be made does not say that it is of the kind that can grow.
   mlir::ScopedDiagnosticHandler quiet(graph.getContext(), [](mlir::Diagnostic &) { return mlir::success(); });
   Trial trial(graph);
-  std::string scope = freeScope(filter, 0), path = joinPaths(convolutionOf(filter), scope);
-  mlir::FailureOr<cg::BranchBlock> before = cg::findBranchBlock(trial.graph, filter);
-  bool isReady = succeeded(before) && cg::foldBlock(*before);
-  if (isReady && !hasOrigin(*before, filter)) {
-    isReady = BranchEdit::expand(filter.str(), originBlock, "").apply(trial.graph).ok();
-    before = cg::findBranchBlock(trial.graph, filter);
-    isReady = isReady && succeeded(before) && hasOrigin(*before, filter) && cg::foldBlock(*before);
-  }
-  if (!isReady)
-    return "what it is added to cannot be folded with it into one convolution of its window";
-  bool isExpanded = BranchEdit::expand(filter.str(), block, scope).apply(trial.graph).ok();
-  mlir::FailureOr<cg::BranchBlock> after = cg::findBranchBlock(trial.graph, filter);
-  if (!isExpanded || failed(after) || !hasOrigin(*after, filter) || !findOnlyBranch(*after, path) ||
-      !cg::foldBlock(*after))
-    return "a block that grows is a main convolution 'conv', its norm 'norm', and one linear branch beside it that "
-           "fits "
-           "into the window and ends in a norm";
-  return std::nullopt;
+  rt::Expected<Growth> growth = growBeside(trial.graph, filter, block, freeScope(filter, 0));
+  return growth ? std::nullopt : std::optional<std::string>(growth.status().message());
 }
 
 std::pair<std::string, std::string> BranchGrowth::chooseFilter(const rt::TensorMap &tensors, int64_t step) {
@@ -228,7 +234,7 @@ std::pair<std::string, std::string> BranchGrowth::chooseFilter(const rt::TensorM
   for (cg::ParameterOp parameter : graph.getBody().front().getOps<cg::ParameterOp>()) {
     llvm::StringRef path = parameter.getPath();
     auto score = tensors.find(scoreName(path));
-    auto isAround = [&](const GrownBranch &branch) { return isUnder(path, branch.path); };
+    auto isAround = [&](const GrownBranch &branch) { return cg::isUnderPath(path, branch.path); };
     // A branch of a branch grows none itself.
     if (score == tensors.end() || llvm::count_if(grown, isAround) > 1)
       continue;
@@ -260,7 +266,7 @@ rt::Status BranchGrowth::checkBlocks() {
       auto filter = conv.getFilter().getDefiningOp<cg::ParameterOp>();
       if (!filter || fits)
         continue;
-      std::optional<std::string> why = whyNotGrown(filter.getPath(), block);
+      std::optional<std::string> why = whyNotGrown(filter.getPath().str(), block);
       fits = !why;
       // Of those that would not grow anything, the window is the reason.
       llvm::ArrayRef<int64_t> extents = filter.getType().getShape();
@@ -284,81 +290,79 @@ rt::Expected<std::optional<BranchGrowth::Growth>> BranchGrowth::growBranch(const
     note("no convolution can grow a branch");
     return std::optional<Growth>();
   }
-  mlir::FailureOr<cg::BranchBlock> before = cg::findBranchBlock(graph, filter);
-  if (failed(before))
-    return reported();
-  std::string scope = freeScope(filter, position.history.size());
-  Growth growth{filter, joinPaths(convolutionOf(filter), scope), !hasOrigin(*before, filter), {}};
-  if (growth.isFirst)
-    if (rt::Status s = applyAndKeep(BranchEdit::expand(filter, originBlock, ""), position); !s.ok())
-      return s;
-  before = cg::findBranchBlock(graph, filter);
-  if (failed(before) || !(growth.function = cg::foldBlock(*before)))
-    return reported();
-  if (rt::Status s = applyAndKeep(BranchEdit::expand(filter, block, scope), position); !s.ok())
-    return s;
-  note(fmt::format("grew {} beside {}, as {}", block, filter, growth.path));
-  return std::optional<Growth>(std::move(growth));
+  rt::Expected<Growth> growth = growBeside(graph, filter, block, freeScope(filter, position.history.size()));
+  if (!growth)
+    return growth.takeStatus();
+  for (const BranchEdit &edit : growth->edits)
+    keep(edit, position);
+  note(fmt::format("grew {} beside {}, as {}", block, filter, growth->path));
+  return std::optional<Growth>(std::move(*growth));
 }
 
-rt::Status BranchGrowth::startBranch(rt::Trainer &trainer, const Growth &growth, int64_t step) {
+rt::Expected<BranchGrowth::Observation> BranchGrowth::observe(rt::Trainer &trainer, int64_t step) const {
   rt::Expected<rt::TensorMap> tensors = trainer.everything();
   if (!tensors)
     return tensors.takeStatus();
   rt::Expected<rt::TensorMap> running = trainer.observeStates(step, recipe.growthBatches);
   if (!running)
     return running.takeStatus();
+  return Observation{std::move(*tensors), std::move(*running), std::min(recipe.growthBatches, trainer.stepsPerEpoch())};
+}
+
+rt::Status BranchGrowth::startBranch(rt::Trainer &trainer, const Growth &growth, int64_t step) {
+  rt::Expected<Observation> observed = observe(trainer, step);
+  if (!observed)
+    return observed.takeStatus();
+  auto &[tensors, running, count] = *observed;
   mlir::FailureOr<cg::BranchBlock> block = cg::findBranchBlock(graph, growth.filter);
   if (failed(block))
     return reported();
   if (growth.isFirst) // over the variance of 1 that the norm starts with, this is the identity
-    llvm::fill(elements(*tensors, pathOf(block->norm.getScale())),
+    llvm::fill(elements(tensors, cg::pathOf(block->norm.getScale())),
                static_cast<float>(std::sqrt(1 + block->norm.getEpsilon().convertToDouble())));
-  int64_t count = std::min(recipe.growthBatches, trainer.stepsPerEpoch());
   cg::BatchNormOp last; // of the branch
   std::optional<cg::BranchSummand> branch = findOnlyBranch(*block, growth.path);
   for (cg::BatchNormOp norm : graph.getBody().front().getOps<cg::BatchNormOp>()) {
-    if (!norm.getMean().getDefiningOp<cg::StateOp>() || !isUnder(pathOf(norm.getMean()), growth.path))
+    if (!norm.getMean().getDefiningOp<cg::StateOp>() || !cg::isUnderPath(cg::pathOf(norm.getMean()), growth.path))
       continue;
-    averageBatches(norm, *running, count, *tensors);
-    if (branch && pathOf(norm.getScale()) == branch->scalePath)
+    averageBatches(norm, running, count, tensors);
+    if (branch && cg::pathOf(norm.getScale()) == branch->scalePath)
       last = norm;
   }
-  rt::Expected<FoldedFilter> before = evaluateBlock(*growth.function, *tensors);
+  rt::Expected<FoldedFilter> before = evaluateBlock(*growth.function, tensors);
   if (!before)
     return before.takeStatus();
-  rt::Expected<FoldedFilter> after = evaluateFilter(graph, growth.filter, *tensors);
+  rt::Expected<FoldedFilter> after = evaluateFilter(graph, growth.filter, tensors);
   if (!after)
     return after.takeStatus();
   // For a channel that the main convolution has given up, the branch starts at zero.
-  std::vector<size_t> dead = findDeadChannels(*block, *before, *after, *tensors);
+  std::vector<size_t> dead = findDeadChannels(*block, *before, *after, tensors);
   if (last && !dead.empty()) {
     for (size_t channel : dead)
-      elements(*tensors, pathOf(last.getScale()))[channel] = elements(*tensors, pathOf(last.getShift()))[channel] = 0;
-    after = evaluateFilter(graph, growth.filter, *tensors);
+      elements(tensors, cg::pathOf(last.getScale()))[channel] =
+          elements(tensors, cg::pathOf(last.getShift()))[channel] = 0;
+    after = evaluateFilter(graph, growth.filter, tensors);
     if (!after)
       return after.takeStatus();
   }
-  makeUpFor(*block, *before, *after, *tensors);
-  return trainer.load(*tensors);
+  makeUpFor(*block, *before, *after, tensors);
+  return trainer.load(tensors);
 }
 
 rt::Status BranchGrowth::refreshNorms(rt::Trainer &trainer, const std::set<std::string> &filters, int64_t step) {
-  rt::Expected<rt::TensorMap> tensors = trainer.everything();
-  if (!tensors)
-    return tensors.takeStatus();
-  rt::Expected<rt::TensorMap> running = trainer.observeStates(step, recipe.growthBatches);
-  if (!running)
-    return running.takeStatus();
+  rt::Expected<Observation> observed = observe(trainer, step);
+  if (!observed)
+    return observed.takeStatus();
+  auto &[tensors, running, count] = *observed;
   for (const std::string &filter : filters) {
-    if (!tensors->count(filter)) // went with the branch that it was in
+    if (!tensors.count(filter)) // went with the branch that it was in
       continue;
     mlir::FailureOr<cg::BranchBlock> block = cg::findBranchBlock(graph, filter);
     if (failed(block))
       return reported();
-    renormalise(block->norm, *running, std::min(recipe.growthBatches, trainer.stepsPerEpoch()), *tensors);
+    renormalise(block->norm, running, count, tensors);
   }
-  return trainer.load(*tensors);
+  return trainer.load(tensors);
 }
 
 //===----------------------------------------------------------------------===//

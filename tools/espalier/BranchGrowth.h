@@ -49,8 +49,15 @@ private:
   };
   struct Growth;
 
-  rt::Status apply(const BranchEdit &edit);
-  rt::Status applyAndKeep(const BranchEdit &edit, rt::RunPosition &position);
+  /// The tensors of a trainer, and its running statistics after `count` batches without learning.
+  struct Observation {
+    rt::TensorMap tensors, running;
+    int64_t count;
+  };
+
+  /// Of an edit that was made: who has grown what.
+  void remember(const BranchEdit &edit);
+  void keep(const BranchEdit &edit, rt::RunPosition &position);
 
   /// Paths of grown branches beside the block's main convolution whose norms have less than a tenth of its norm's
   /// scale, and less than their mean, if they differ.
@@ -61,10 +68,14 @@ private:
   rt::Expected<std::optional<Growth>> growBranch(const rt::TensorMap &tensors, rt::RunPosition &position);
   /// What lies between the path of a convolution and those of a branch that grows before an epoch.
   std::string freeScope(llvm::StringRef filter, size_t epoch);
+  /// Lets a block grow beside a filter of a graph. Fails, with the reason, where it is none that can.
+  static rt::Expected<Growth> growBeside(cg::GraphOp graph, const std::string &filter, const std::string &block,
+                                         const std::string &scope);
   /// Why the convolution of this filter cannot grow the block; nothing where it can.
-  std::optional<std::string> whyNotGrown(llvm::StringRef filter, const std::string &block);
+  std::optional<std::string> whyNotGrown(const std::string &filter, const std::string &block);
   /// The filter with the largest score of those that can grow, and a block that it can become. Empty if there is none.
   std::pair<std::string, std::string> chooseFilter(const rt::TensorMap &tensors, int64_t step);
+  rt::Expected<Observation> observe(rt::Trainer &trainer, int64_t step) const;
   /// Gives a branch its statistics, and lets the filter beside it make up for it.
   rt::Status startBranch(rt::Trainer &trainer, const Growth &growth, int64_t step);
   /// Gives the norms behind these filters the statistics of what the filters make now.

@@ -5,15 +5,12 @@
 #include "../common/Compile.h"
 
 #include "espalier/Analysis/WeightEvaluator.h"
+#include "espalier/Transforms/ParameterPaths.h"
 
 #include <cmath>
 
 using namespace espalier;
 using namespace espalier::tools;
-
-llvm::StringRef espalier::tools::pathOf(mlir::Value stored) {
-  return stored.getDefiningOp()->getAttrOfType<mlir::StringAttr>("path").getValue();
-}
 
 rt::Span<const float> espalier::tools::elements(const rt::TensorMap &tensors, llvm::StringRef path) {
   return tensors.at(path.str()).elements<float>();
@@ -31,7 +28,7 @@ rt::Expected<FoldedFilter> espalier::tools::evaluateBlock(mlir::ModuleOp folded,
   FoldedFilter result{std::vector<double>(sizeOf(0)), std::vector<double>(sizeOf(1))};
   auto read = [&](mlir::Operation *op) -> mlir::FailureOr<cg::WeightSource> {
     return cg::WeightSource(
-        [from = elements(tensors, pathOf(op->getResult(0)))](int64_t offset, llvm::MutableArrayRef<double> values) {
+        [from = elements(tensors, cg::pathOf(op->getResult(0)))](int64_t offset, llvm::MutableArrayRef<double> values) {
           std::copy_n(from.data() + offset, values.size(), values.begin());
         });
   };
@@ -45,8 +42,8 @@ rt::Expected<FoldedFilter> espalier::tools::evaluateBlock(mlir::ModuleOp folded,
 
 /// What the norm of the main convolution multiplies each channel by.
 static std::vector<double> factorsOf(cg::BranchBlock &block, const rt::TensorMap &tensors) {
-  rt::Span<const float> scale = elements(tensors, pathOf(block.norm.getScale())),
-                        variance = elements(tensors, pathOf(block.norm.getVariance()));
+  rt::Span<const float> scale = elements(tensors, cg::pathOf(block.norm.getScale())),
+                        variance = elements(tensors, cg::pathOf(block.norm.getVariance()));
   double epsilon = block.norm.getEpsilon().convertToDouble();
   std::vector<double> factors(scale.size());
   for (size_t o = 0; o < factors.size(); ++o)
@@ -78,7 +75,7 @@ void espalier::tools::makeUpFor(cg::BranchBlock &block, const FoldedFilter &befo
                                 rt::TensorMap &tensors) {
   std::vector<double> factors = factorsOf(block, tensors);
   rt::Span<float> filter = elements(tensors, block.filter.getPath()),
-                  shift = elements(tensors, pathOf(block.norm.getShift()));
+                  shift = elements(tensors, cg::pathOf(block.norm.getShift()));
   size_t window = filter.size() / factors.size();
   for (size_t o = 0; o < factors.size(); ++o) {
     for (size_t i = o * window; i < (o + 1) * window; ++i)
@@ -99,27 +96,27 @@ void espalier::tools::averageBatches(cg::BatchNormOp norm, const rt::TensorMap &
                                      rt::TensorMap &tensors) {
   double kept = std::pow(1 - norm.getMomentum().convertToDouble(), static_cast<double>(count));
   for (mlir::Value state : {norm.getMean(), norm.getVariance()}) {
-    rt::Span<const float> after = elements(running, pathOf(state));
-    rt::Span<float> statistics = elements(tensors, pathOf(state));
+    rt::Span<const float> after = elements(running, cg::pathOf(state));
+    rt::Span<float> statistics = elements(tensors, cg::pathOf(state));
     for (size_t i = 0; i < statistics.size() && kept < 1; ++i)
       statistics[i] = static_cast<float>((after[i] - kept * statistics[i]) / (1 - kept));
   }
-  for (float &variance : elements(tensors, pathOf(norm.getVariance())))
+  for (float &variance : elements(tensors, cg::pathOf(norm.getVariance())))
     variance = std::max(variance, 0.0f); // which rounding may pass
 }
 
 void espalier::tools::renormalise(cg::BatchNormOp norm, const rt::TensorMap &running, int64_t count,
                                   rt::TensorMap &tensors) {
   auto copy = [&](mlir::Value stored) {
-    rt::Span<const float> values = elements(tensors, pathOf(stored));
+    rt::Span<const float> values = elements(tensors, cg::pathOf(stored));
     return std::vector<double>(values.begin(), values.end());
   };
   std::vector<double> mean = copy(norm.getMean()), variance = copy(norm.getVariance());
   averageBatches(norm, running, count, tensors);
-  rt::Span<float> scale = elements(tensors, pathOf(norm.getScale())),
-                  shift = elements(tensors, pathOf(norm.getShift()));
-  rt::Span<const float> newMean = elements(tensors, pathOf(norm.getMean())),
-                        newVariance = elements(tensors, pathOf(norm.getVariance()));
+  rt::Span<float> scale = elements(tensors, cg::pathOf(norm.getScale())),
+                  shift = elements(tensors, cg::pathOf(norm.getShift()));
+  rt::Span<const float> newMean = elements(tensors, cg::pathOf(norm.getMean())),
+                        newVariance = elements(tensors, cg::pathOf(norm.getVariance()));
   double epsilon = norm.getEpsilon().convertToDouble();
   for (size_t o = 0; o < scale.size(); ++o) {
     double factor = scale[o] / std::sqrt(variance[o] + epsilon);

@@ -8,9 +8,6 @@
 
 namespace espalier::tools {
 
-/// The path of a parameter or state.
-llvm::StringRef pathOf(mlir::Value stored);
-
 /// \name The numbers of a tensor of f32 that is there.
 /// @{
 rt::Span<const float> elements(const rt::TensorMap &tensors, llvm::StringRef path);

@@ -91,16 +91,16 @@ static mlir::LogicalResult foldOnline(mlir::ModuleOp module, cg::BranchNorms nor
 
 rt::Status espalier::tools::foldBranchesOnline(Network &network, cg::BranchNorms norms, const Console &console) {
   int64_t before = countConvolutions(network.module());
-  mlir::OwningOpRef<mlir::ModuleOp> original = network.module().clone();
   if (failed(foldOnline(network.module(), norms)))
     return reported();
   int64_t after = countConvolutions(network.module());
   if (after == before) {
     std::string hint;
     if (norms == cg::BranchNorms::Keep) {
-      if (failed(foldOnline(*original, cg::BranchNorms::After)))
+      mlir::OwningOpRef<mlir::ModuleOp> trial = network.module().clone();
+      if (failed(foldOnline(*trial, cg::BranchNorms::After)))
         return reported();
-      if (countConvolutions(*original) < before)
+      if (countConvolutions(*trial) < before)
         hint = ": branches that end in batch norms need branches.fold = \"norms-after\"";
     }
     if (hint.empty() && hasComputedFilters(network.module()))

@@ -7,20 +7,10 @@
 using namespace mlir;
 using namespace espalier::cg;
 
-StringRef espalier::cg::pathOf(Operation *op) { return op->getAttrOfType<StringAttr>("path").getValue(); }
-
 StoragePaths::StoragePaths(GraphOp graph) {
   for (Operation &op : graph.getBody().front())
     if (isa<ParameterOp, StateOp>(op))
       uses[pathOf(&op)] += static_cast<unsigned>(llvm::range_size(op.getUses()));
-}
-
-StringRef BranchSite::prefix() {
-  StringRef path = filter.getPath();
-  if (path == "weight")
-    return "";
-  path.consume_back(".weight");
-  return path;
 }
 
 BlockSite BranchSite::describe(bool preserve) {

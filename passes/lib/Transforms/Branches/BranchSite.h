@@ -5,6 +5,7 @@
 
 #include "espalier/Dialect/CG/IR/CGOps.h"
 #include "espalier/Transforms/BlockProvider.h"
+#include "espalier/Transforms/ParameterPaths.h"
 
 #include "llvm/ADT/StringMap.h"
 
@@ -12,9 +13,6 @@
 #include <string>
 
 namespace espalier::cg {
-
-/// The path of a parameter or state.
-llvm::StringRef pathOf(mlir::Operation *op);
 
 /// What the parameters and states of a graph are called, and how often each parameter is used.
 struct StoragePaths {
@@ -34,7 +32,7 @@ struct BranchSite {
   BatchNormOp norm;
 
   /// What paths beside that of the filter begin with, without a dot; empty for "weight".
-  llvm::StringRef prefix();
+  llvm::StringRef prefix() { return convolutionPath(filter.getPath()); }
   /// The site as a block provider wants it.
   BlockSite describe(bool preserve);
 };

@@ -1,9 +1,9 @@
 //===- CutBranches.cpp - sums without some of their summands --------------===//
 
-#include "BranchSite.h"
 #include "ImageSum.h"
 
 #include "espalier/Transforms/BranchPasses.h"
+#include "espalier/Transforms/ParameterPaths.h"
 
 #include "mlir/IR/Remarks.h"
 #include "llvm/ADT/StringSet.h"
@@ -15,10 +15,6 @@ namespace espalier::cg {
 #define GEN_PASS_DEF_CUTBRANCHES
 #include "espalier/Transforms/BranchPasses.h.inc"
 } // namespace espalier::cg
-
-static bool liesUnder(StringRef path, StringRef above) {
-  return path.consume_front(above) && (path.empty() || path.starts_with("."));
-}
 
 namespace {
 
@@ -96,7 +92,7 @@ struct CutBranches final : espalier::cg::impl::CutBranchesBase<CutBranches> {
   void runOnOperation() override {
     Block &body = getOperation().getBody().front();
     Owners owners(body, [&](Operation *stored) {
-      return llvm::any_of(paths, [&](StringRef above) { return liesUnder(pathOf(stored), above); });
+      return llvm::any_of(paths, [&](StringRef above) { return isUnderPath(pathOf(stored), above); });
     });
     llvm::DenseSet<Operation *> erased;
     llvm::StringSet<> found;
@@ -134,7 +130,7 @@ private:
       Operation *op = dead.pop_back_val();
       if (isa<ParameterOp, StateOp>(op))
         for (const std::string &path : paths)
-          if (liesUnder(pathOf(op), path)) {
+          if (isUnderPath(pathOf(op), path)) {
             found.insert(path);
             branch = path;
           }

@@ -27,10 +27,6 @@ static constexpr StringRef mainFilter = "conv.weight", mainScale = "norm.weight"
                            mainMean = "norm.running_mean", mainVariance = "norm.running_var";
 /// @}
 
-static std::string joinPaths(StringRef prefix, StringRef path) {
-  return prefix.empty() ? path.str() : path.empty() ? prefix.str() : (prefix + "." + path).str();
-}
-
 static bool isPath(StringRef text) {
   auto isPart = [](StringRef part) {
     return !part.empty() && llvm::all_of(part, [](char c) { return llvm::isAlnum(c) || c == '_' || c == '-'; });

@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../TestRegistry.h"
 #include "CompiledProgram.h"
 
 #include "espalier/Analysis/ReferenceEvaluator.h"
-#include "espalier/Pipelines/InitAll.h"
 
 #include "mlir/Parser/Parser.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -167,12 +167,6 @@ private:
 class CandidateTest : public testing::TestWithParam<std::tuple<Configuration, std::string>> {
 protected:
   CandidateTest() : context(makeRegistry(), MLIRContext::Threading::DISABLED) { context.loadAllAvailableDialects(); }
-
-  static DialectRegistry makeRegistry() {
-    DialectRegistry registry;
-    registerAllDialects(registry);
-    return registry;
-  }
 
   void check(const std::string &text, uint64_t seed) {
     auto [configuration, kind] = GetParam();

@@ -6,10 +6,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "../Dialect/CG/OpCases.h"
+#include "../TestRegistry.h"
 #include "CompiledProgram.h"
 
 #include "espalier/Analysis/ReferenceEvaluator.h"
-#include "espalier/Pipelines/InitAll.h"
 
 using namespace mlir;
 using namespace espalier;
@@ -34,12 +34,6 @@ protected:
           return success();
         }) {
     context.loadAllAvailableDialects();
-  }
-
-  static DialectRegistry makeRegistry() {
-    DialectRegistry registry;
-    registerAllDialects(registry);
-    return registry;
   }
 
   struct Case {

@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../TestRegistry.h"
 #include "CompiledProgram.h"
 
 #include "espalier/Analysis/ReferenceEvaluator.h"
-#include "espalier/Pipelines/InitAll.h"
 #include "espalier/Transforms/BranchPasses.h"
 
 #include "mlir/Parser/Parser.h"
@@ -47,11 +47,6 @@ class MutualInformationTest : public testing::Test {
 protected:
   MutualInformationTest() : context(makeRegistry(), MLIRContext::Threading::DISABLED) {
     context.loadAllAvailableDialects();
-  }
-  static DialectRegistry makeRegistry() {
-    DialectRegistry registry;
-    registerAllDialects(registry);
-    return registry;
   }
 
   /// `cg.mutual_information` of `images` with zeros around them, as the graph @forward.

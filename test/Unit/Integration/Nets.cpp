@@ -1,9 +1,9 @@
 //===- Nets.cpp - networks of the zoo, ready to be trained in float64 -----===//
 
 #include "Nets.h"
+#include "../TestRegistry.h"
 
 #include "espalier/Frontend/DSL.h"
-#include "espalier/Pipelines/InitAll.h"
 
 #include "llvm/Support/MemoryBuffer.h"
 
@@ -11,12 +11,6 @@
 
 using namespace espalier;
 using namespace mlir;
-
-static DialectRegistry makeRegistry() {
-  DialectRegistry registry;
-  registerAllDialects(registry);
-  return registry;
-}
 
 integration::LoadedNet::LoadedNet(const Net &net, double smoothing)
     : name(net.name), classes(net.classes), context(makeRegistry(), MLIRContext::Threading::DISABLED) {

@@ -6,10 +6,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "../../../tools/common/BranchBlocks.h"
+#include "../TestRegistry.h"
 
 #include "espalier/Analysis/ReferenceEvaluator.h"
 #include "espalier/Frontend/DSL.h"
-#include "espalier/Pipelines/InitAll.h"
 #include "espalier/Transforms/BranchPasses.h"
 
 #include "mlir/IR/Verifier.h"
@@ -50,15 +50,14 @@ cg::ReferenceTensor noise(llvm::StringRef path, mlir::Type type) {
 
 class ExpandBranches : public testing::TestWithParam<std::string> {
 protected:
-  ExpandBranches() : context(makeRegistry(), mlir::MLIRContext::Threading::DISABLED) {
+  ExpandBranches() : context(makeRegistryWithBlocks(), mlir::MLIRContext::Threading::DISABLED) {
     llvm::SourceMgr sources;
     sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBuffer(network, "net.esp"), llvm::SMLoc());
     module = parseArchitecture(sources, &context);
   }
 
-  static mlir::DialectRegistry makeRegistry() {
-    mlir::DialectRegistry registry;
-    registerAllDialects(registry);
+  static mlir::DialectRegistry makeRegistryWithBlocks() {
+    mlir::DialectRegistry registry = makeRegistry();
     tools::registerBranchBlocks(registry);
     return registry;
   }

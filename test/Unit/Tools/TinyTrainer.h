@@ -4,9 +4,9 @@
 #define ESPALIER_UNITTEST_TOOLS_TINYTRAINER_H
 
 #include "../../../tools/common/Compile.h"
+#include "../TestRegistry.h"
 
 #include "espalier/Frontend/DSL.h"
-#include "espalier/Pipelines/InitAll.h"
 #include "espalier/Pipelines/Step.h"
 #include "espalier/Runtime/Train/Trainer.h"
 
@@ -22,12 +22,6 @@ arch net(x: f32[N, 3, 4, 4]) -> f32[N, 3] {
   x |> batch_norm as norm |> relu |> dropout(0.5) |> global_avg_pool
 }
 )";
-
-inline mlir::DialectRegistry makeRegistry() {
-  mlir::DialectRegistry registry;
-  registerAllDialects(registry);
-  return registry;
-}
 
 inline constexpr int64_t batch = 4, numSteps = 6;
 

@@ -1,9 +1,10 @@
 //===- BranchBlockTest.cpp - where the block of a convolution ends --------===//
 
+#include "../TestRegistry.h"
+
 #include "espalier/Transforms/BranchBlock.h"
 
 #include "espalier/Frontend/DSL.h"
-#include "espalier/Pipelines/InitAll.h"
 
 #include "mlir/IR/Diagnostics.h"
 
@@ -17,11 +18,6 @@ class BranchBlocks : public testing::Test {
 protected:
   BranchBlocks() : context(makeRegistry(), mlir::MLIRContext::Threading::DISABLED) {
     context.loadAllAvailableDialects();
-  }
-  static mlir::DialectRegistry makeRegistry() {
-    mlir::DialectRegistry registry;
-    registerAllDialects(registry);
-    return registry;
   }
 
   /// The block of the filter "c.weight" in a network with this body.

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../TestRegistry.h"
 #include "BranchedConvolution.h"
 #include "TrainedGraph.h"
 
@@ -89,12 +90,6 @@ protected:
                              distance(plain.value(name + std::to_string(b)), folded.value(name + std::to_string(b))));
     }
     return largest;
-  }
-
-  static mlir::DialectRegistry makeRegistry() {
-    mlir::DialectRegistry registry;
-    registerAllDialects(registry);
-    return registry;
   }
 
   mlir::MLIRContext context;

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../TestRegistry.h"
 #include "BranchedConvolution.h"
 #include "TrainedGraph.h"
 
@@ -92,12 +93,6 @@ protected:
   }
 
 private:
-  static mlir::DialectRegistry makeRegistry() {
-    mlir::DialectRegistry registry;
-    registerAllDialects(registry);
-    return registry;
-  }
-
   static std::string groups(const std::vector<Branch> &branches) {
     std::string text;
     for (size_t b = 0; b < branches.size(); ++b)

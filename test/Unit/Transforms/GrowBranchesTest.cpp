@@ -7,10 +7,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "../../../tools/common/BranchBlocks.h"
+#include "../TestRegistry.h"
 
 #include "espalier/Analysis/WeightEvaluator.h"
 #include "espalier/Frontend/DSL.h"
-#include "espalier/Pipelines/InitAll.h"
 #include "espalier/Transforms/BlockProvider.h"
 #include "espalier/Transforms/BranchBlock.h"
 #include "espalier/Transforms/BranchPasses.h"
@@ -185,12 +185,11 @@ double distance(const std::vector<double> &lhs, const std::vector<double> &rhs) 
 
 class GrowBranches : public testing::TestWithParam<std::string> {
 protected:
-  GrowBranches() : context(makeRegistry(), mlir::MLIRContext::Threading::DISABLED) {
+  GrowBranches() : context(makeRegistryWithBlocks(), mlir::MLIRContext::Threading::DISABLED) {
     context.loadAllAvailableDialects();
   }
-  static mlir::DialectRegistry makeRegistry() {
-    mlir::DialectRegistry registry;
-    registerAllDialects(registry);
+  static mlir::DialectRegistry makeRegistryWithBlocks() {
+    mlir::DialectRegistry registry = makeRegistry();
     tools::registerBranchBlocks(registry);
     return registry;
   }

@@ -74,6 +74,25 @@ TEST(CheckpointTest, ReadsWhatWasWritten) {
   }
 }
 
+// Files of runs whose networks stay as they are say nothing of edits.
+TEST(CheckpointTest, EditsOfTheNetworkAreKept) {
+  TempFolder folder;
+  std::string path = folder.file("c.safetensors");
+  Checkpoint checkpoint = makeCheckpoint();
+  ASSERT_TRUE(writeCheckpoint(path, checkpoint).ok());
+  EXPECT_EQ(contentOf(path).find("edit"), std::string::npos);
+  checkpoint.position.edits = {"{\"cut\":\"conv.g1\"}", ""};
+  checkpoint.position.editedStep = 20;
+  ASSERT_TRUE(writeCheckpoint(path, checkpoint).ok());
+  Expected<Checkpoint> read = readCheckpoint(path);
+  ASSERT_TRUE(read) << read.status().message();
+  EXPECT_EQ(read->position.edits, checkpoint.position.edits);
+  EXPECT_EQ(read->position.editedStep, 20);
+  checkpoint.position.editedStep = 31;
+  ASSERT_TRUE(writeCheckpoint(path, checkpoint).ok());
+  expectFailure(readCheckpoint(path), StatusCode::InvalidInput, "position.edited_step is beyond position.step");
+}
+
 TEST(CheckpointTest, EqualStatesGiveEqualBytes) {
   TempFolder folder;
   ASSERT_TRUE(writeCheckpoint(folder.file("a"), makeCheckpoint()).ok());

@@ -179,6 +179,41 @@ TEST(RecipeTest, GradientScalesAreEstimatedAfterTheWarmup) {
   EXPECT_EQ(epochs({}), std::vector<int64_t>());
 }
 
+TEST(RecipeTest, BranchesGrowBetweenEpochs) {
+  auto epochs = [](std::vector<std::string> settings) {
+    Recipe recipe;
+    EXPECT_TRUE(overrideRecipe(recipe, settings).ok());
+    std::vector<int64_t> found;
+    for (int64_t epoch = 0; epoch < 10; ++epoch)
+      if (recipe.growsBranches(epoch))
+        found.push_back(epoch);
+    return found;
+  };
+  EXPECT_EQ(epochs({}), std::vector<int64_t>());
+  EXPECT_EQ(epochs({"growth.interval=3"}), (std::vector<int64_t>{3, 6, 9}));
+  EXPECT_EQ(epochs({"growth.interval=3", "growth.until=6"}), (std::vector<int64_t>{3, 6}));
+}
+
+TEST(RecipeTest, BlocksThatGrowAreChecked) {
+  TempFolder folder;
+  auto read = [&](const std::string &line) { return readRecipe(folder.write("r.toml", "[growth]\n" + line + "\n")); };
+  Expected<Recipe> recipe = read("blocks = ['dyrep_row', 'own.esp:block', '/else/where.esp']");
+  ASSERT_TRUE(recipe) << recipe.status().message();
+  EXPECT_EQ(recipe->growthBlocks,
+            (std::vector<std::string>{"dyrep_row", folder.file("own.esp:block"), "/else/where.esp"}));
+  expectFailure(read("blocks = []"), StatusCode::InvalidInput,
+                "r.toml:2:10: 'growth.blocks' expects at least one name, but got none");
+  expectFailure(read("blocks = ['a', 1]"), StatusCode::InvalidInput,
+                "r.toml:2:16: 'growth.blocks' expects a string, but got an integer");
+  expectFailure(read("blocks = 'dyrep_row'"), StatusCode::InvalidInput,
+                "r.toml:2:10: 'growth.blocks' expects a list of strings, but got a string");
+  expectFailure(read("blocks = [\"a\\u0000b\"]"), StatusCode::InvalidInput, "a string with a zero byte");
+  for (const char *other :
+       {"ema.decay = 0.9", "branches.fold = 'online'", "gradient_scaling.source = 'mutual-information'"})
+    expectFailure(readRecipe(folder.write("r.toml", fmt::format("growth.interval = 2\n{}\n", other))),
+                  StatusCode::InvalidInput, "r.toml:1:19: 'growth.interval' expects 0 with '");
+}
+
 TEST(RecipeTest, GradientScalingIsChecked) {
   auto expectInvalidMatrix = [](const std::string &matrix, const std::string &message) {
     expectInvalid("[gradient_scaling]\nmatrix = " + matrix, "run.toml:2:" + message);
@@ -387,6 +422,7 @@ TEST(RecipeTest, FormattedRecipesReadBack) {
   recipe.network = "a \"quoted\" \\ path\n.esp";
   recipe.skipMismatched = true;
   recipe.scalingMatrix = {{1.0 / 3, 1, 1}, {1, 1, 1}, {1, 1, 0.1 + 0.2}};
+  recipe.growthBlocks = {"dyrep_row", "a \"quoted\" \\ path\n.esp"};
   std::string text = formatRecipe(recipe);
   Expected<Recipe> read = parseRecipe(text, "r.toml");
   ASSERT_TRUE(read) << read.status().message();
@@ -394,6 +430,7 @@ TEST(RecipeTest, FormattedRecipesReadBack) {
   EXPECT_EQ(read->learningRate, recipe.learningRate);
   EXPECT_EQ(read->network, recipe.network);
   EXPECT_EQ(read->scalingMatrix, recipe.scalingMatrix);
+  EXPECT_EQ(read->growthBlocks, recipe.growthBlocks);
   std::vector<RecipeKey> keys = recipeKeys();
   EXPECT_EQ(static_cast<int64_t>(recipeValues(recipe).size()),
             std::count_if(keys.begin(), keys.end(), [](const RecipeKey &key) {
